@@ -1,0 +1,1 @@
+"""How readings reach the hub: a transport, and a folder per payload format."""

@@ -1,0 +1,1 @@
+"""Stadsnav, the place where a city's organisations share live sensor data."""

@@ -1,0 +1,35 @@
+"""What every request may use: made once by the composition root, kept on the application."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from hub.domain.intake import Receipt
+from hub.storage.bell import Bell
+from hub.storage.pool import Store
+
+Receive = Callable[[str, bytes], Awaitable[Receipt]]
+"""Take in a device's payload and return when it is committed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """The running hub as the way out sees it.
+
+    `news` rings when something was stored or a right changed, `rights` for the latter alone.
+    `check_password` compares a device's password with the broker's hash of it.
+    """
+
+    store: Store
+    news: Bell
+    rights: Bell
+    receive: Receive
+    check_password: Callable[[str, str], bool]
+    payload_bytes: int
+    max_limit: int
+    stream_s: float
+    secure_cookies: bool
+    version: str
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)

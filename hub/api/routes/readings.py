@@ -1,0 +1,91 @@
+"""Hand in readings over HTTP: the same payloads as over MQTT, committed when the answer comes."""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import JSONResponse
+
+from hub.api.auth import authenticate, device_login_of, key_of
+from hub.api.context import Hub
+from hub.api.deps import TheHub
+from hub.api.problems import problem
+from hub.domain.intake import Reason, Receipt
+from hub.domain.sharing import Scope
+from hub.errors import BadRequest, NotAuthenticated, NotFound, NotPermitted
+from hub.storage import registry
+from hub.storage.pool import Db
+
+router = APIRouter(prefix="/api/v1", tags=["readings"])
+
+
+@router.post("/readings", summary="Hand in readings of one device")
+async def post_readings(
+    request: Request,
+    hub: TheHub,
+    device: Annotated[
+        str | None, Query(description="the device; may be left out when it signs in itself")
+    ] = None,
+) -> JSONResponse:
+    """Send with a key of the device's organisation that has the scope `readings:write`.
+
+    Or sign in as the device itself: Basic credentials, its id and password as at the broker.
+    The body is a native payload: `{"time": "…", "values": {"no2": 18}}`, or a list of such.
+    """
+    async with hub.store.connection() as db:  # given back before receiving asks for its own
+        permitted = await _permitted_device(request, db, hub, device)
+    receipt = await hub.receive(permitted, await _body(request, hub.payload_bytes))
+    return _answer(receipt)
+
+
+async def _permitted_device(request: Request, db: Db, hub: Hub, device: str | None) -> str:
+    login = device_login_of(request)
+    if login is not None:
+        hashed = await registry.credential(db, login.device)
+        if hashed is None or not hub.check_password(login.password, hashed):
+            raise NotAuthenticated("unknown device or wrong password")
+        if device not in (None, login.device):
+            raise NotPermitted(f"'{login.device}' may hand in its own readings only")
+        return login.device
+    caller = await authenticate(db, key_of(request), hub.now())
+    if caller.is_anonymous:
+        raise NotAuthenticated(
+            "send a key with the scope readings:write, or the device's id and password as Basic"
+        )
+    if Scope.WRITE not in caller.scopes:
+        raise NotPermitted("the key lacks the scope readings:write")
+    if device is None:
+        raise BadRequest("say whose readings these are: ?device=…")
+    if await registry.organisation_of(db, device) != caller.organisation:
+        raise NotFound(f"your organisation has no device '{device[:64]}'")
+    return device
+
+
+async def _body(request: Request, most: int) -> bytes:
+    """Read no more than one byte beyond the limit: enough for the decoder to refuse it."""
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > most:
+            break
+    return bytes(body[: most + 1])
+
+
+def _answer(receipt: Receipt) -> JSONResponse:
+    outcome = receipt.outcome
+    counts: dict[str, Any] = {
+        "received": outcome.received,
+        "stored": outcome.stored,
+        "duplicates": outcome.duplicates,
+        "rejected": outcome.rejected,
+        "rejections": [
+            {"reason": r.reason, "detail": r.detail, "readings": r.readings}
+            for r in receipt.rejections
+        ],
+    }
+    if outcome.rejected == 0 or outcome.rejected < outcome.received:
+        return JSONResponse(counts)
+    first = receipt.rejections[0]
+    too_large = first.reason is Reason.TOO_LARGE
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE if too_large else HTTPStatus.UNPROCESSABLE_ENTITY
+    return problem(status, f"nothing was stored: {first.detail}", kind="rejected", **counts)

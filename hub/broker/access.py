@@ -1,0 +1,62 @@
+"""Who may use the broker, and for what? Mosquitto's users and rights, from the registry."""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable
+
+# Mosquitto's own default. A generated password has 160 bits: no iteration makes it harder to
+# guess, and every reconnecting device costs the broker this many.
+ITERATIONS = 101
+SALT_BYTES = 12
+HASH_BYTES = 64
+
+
+def new_password() -> str:
+    """Return a password for a device: random, 160 bits, safe in shells and URLs."""
+    return secrets.token_hex(20)
+
+
+def hash_password(password: str, salt: bytes | None = None) -> str:
+    """Hash a password as Mosquitto 2 keeps it: PBKDF2 with SHA-512, `$7$iterations$salt$hash`."""
+    salt = secrets.token_bytes(SALT_BYTES) if salt is None else salt
+    derived = hashlib.pbkdf2_hmac("sha512", password.encode(), salt, ITERATIONS, HASH_BYTES)
+    return f"$7${ITERATIONS}${_base64(salt)}${_base64(derived)}"
+
+
+def is_password(password: str, hashed: str) -> bool:
+    """Tell whether this is the password that was hashed."""
+    _, kind, iterations, salt, derived = hashed.split("$")
+    if kind != "7":
+        return False
+    again = hashlib.pbkdf2_hmac(
+        "sha512", password.encode(), base64.b64decode(salt), int(iterations), HASH_BYTES
+    )
+    return hmac.compare_digest(again, base64.b64decode(derived))
+
+
+def password_file(hub: tuple[str, str], devices: Iterable[tuple[str, str]]) -> str:
+    """Render Mosquitto's password_file from (user name, hash) of the hub and of each device."""
+    return "".join(f"{user}:{hashed}\n" for user, hashed in [hub, *devices])
+
+
+def acl_file(hub_user: str) -> str:
+    """Render Mosquitto's acl_file: it names no device, so it stays the same as they come and go.
+
+    `%u` is the user name, which is the device's id and can hold neither wildcard nor slash.
+    """
+    return (
+        "# Written by Stadsnav from its registry.\n"
+        f"user {hub_user}\n"
+        "topic read v1/devices/+/readings\n"
+        "topic write v1/devices/+/receipts\n"
+        "topic write v1/feeds/+/readings\n"
+        "\n"
+        "pattern write v1/devices/%u/readings\n"
+        "pattern read v1/devices/%u/receipts\n"
+    )
+
+
+def _base64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()

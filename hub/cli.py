@@ -1,0 +1,117 @@
+"""The command line, and the one place that sees every part of the hub."""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hub.commands import admin, simulate
+from hub.commands.doctor import Verdict, examine
+from hub.commands.ingest import run_ingest
+from hub.commands.serve import run_api
+from hub.commands.terminal import EXIT_FAILED, run
+from hub.commands.up import run_up
+from hub.logs import configure_logging
+from hub.settings import Settings
+from hub.storage.migrate import migrate as migrate_schema
+from hub.storage.pool import connect
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Stadsnav: the place where a city's organisations share live sensor data.\n\n"
+    "Begin with `stadsnav up`. Settings come from the environment; docs/settings.md lists them.",
+)
+app.add_typer(admin.app, name="admin")
+app.add_typer(simulate.app, name="simulate")
+
+
+@app.callback(invoke_without_command=True)
+def about(
+    *, show_version: Annotated[bool, typer.Option("--version", help="print the version")] = False
+) -> None:
+    configure_logging()
+    if show_version:
+        typer.echo(f"stadsnav {version('stadsnav')}")
+        raise typer.Exit
+
+
+@app.command()
+def up(
+    *,
+    data: Annotated[Path, typer.Option(help="where to keep everything")] = Path(".stadsnav"),
+    city: Annotated[bool, typer.Option(help="register and simulate the sample city")] = True,
+    rate: Annotated[float, typer.Option(min=0.01, max=100, help="how fast the city talks")] = 1.0,
+) -> None:
+    """Run everything on this machine until Ctrl-C: database, broker, ingest, API, a talking city.
+
+    A given STADSNAV_DATABASE_URL or STADSNAV_MQTT_URL is used instead of the embedded part. A
+    second start with the same --data goes on where the first ended.
+
+    Example: STADSNAV_API_PORT=8080 stadsnav up --data /srv/stadsnav
+    """
+    run(lambda: run_up(Settings(), data.absolute(), with_city=city, rate=rate))
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the schema of STADSNAV_DATABASE_URL up to date; safe to repeat.
+
+    Example: STADSNAV_DATABASE_URL=postgresql://hub@db/hub stadsnav migrate
+    """
+
+    async def work() -> None:
+        async with connect(Settings().database_url) as db:
+            capability = await migrate_schema(db, lambda name: typer.echo(f"applied {name}"))
+        typer.echo(f"the schema is up to date ({capability})")
+
+    run(work)
+
+
+@app.command()
+def ingest() -> None:
+    """Take readings from STADSNAV_MQTT_URL into STADSNAV_DATABASE_URL until stopped.
+
+    Nothing is acknowledged before it is committed: stop or kill it whenever you like. Several may
+    share the load: STADSNAV_MQTT_TOPIC='$share/stadsnav/v1/devices/+/readings', each with a
+    STADSNAV_MQTT_CLIENT_ID of its own.
+    """
+    run(lambda: run_ingest(Settings()), fast=True)
+
+
+@app.command()
+def api() -> None:
+    """Serve the API and the page on STADSNAV_API_HOST and STADSNAV_API_PORT until stopped."""
+    run(lambda: run_api(Settings()), fast=True)
+
+
+@app.command()
+def doctor() -> None:
+    """Check settings, database, capabilities, clock and broker, and say what to do about each.
+
+    Ends with 1 if something is bad.
+    """
+    marks = {Verdict.GOOD: "ok  ", Verdict.LOOK: "look", Verdict.BAD: "BAD "}
+    worst: list[Verdict] = []
+
+    async def work() -> None:
+        async for finding in examine():
+            worst.append(finding.verdict)
+            typer.echo(f"{marks[finding.verdict]}  {finding.part}: {finding.told}")
+            if finding.remedy:
+                typer.echo(f"      → {finding.remedy}")
+
+    run(work)
+    if Verdict.BAD in worst:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""Run the way in: one connector from a broker to the store."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from functools import partial
+
+from prometheus_client import CollectorRegistry, Gauge, start_http_server
+
+from connectors import native
+from connectors.mqtt import Broker, MqttSource
+from hub.broker.keeper import BrokerFiles, keep
+from hub.commands.keeping import Credentials, RegistryKeeper
+from hub.domain.intake import Limits
+from hub.errors import ConfigurationError
+from hub.ingest.acceptance import ClockRule
+from hub.ingest.meter import Meter
+from hub.ingest.pipeline import Flow, Pipeline
+from hub.settings import IngestSettings, MqttSettings, Settings
+from hub.storage.bell import REGISTRY, Bells
+from hub.storage.ledger import Ledger
+from hub.storage.migrate import pending
+from hub.storage.pool import Store, open_store
+
+log = logging.getLogger(__name__)
+
+PAYLOADS = {"native": native.decode}
+FOREVER_S = float("inf")
+
+
+async def run_ingest(settings: Settings) -> None:
+    """Ingest until cancelled; waits for a database or broker that is not there yet."""
+    broker = Broker.from_url(settings.mqtt_url)
+    keep_users = _keep_users(settings.mqtt)
+    source = MqttSource(broker, settings.mqtt.topic, settings.mqtt.client_id)
+    meter = Meter()
+    async with open_store(settings.database_url, size=4, wait_s=FOREVER_S) as store:
+        await check_migrated(store)
+        keeper = RegistryKeeper(store, settings.ingest.connector, keep_users)
+        await keeper.load()
+        pipeline = Pipeline(
+            settings.ingest.connector,
+            source,
+            partial(PAYLOADS["native"], limits=limits_of(settings.ingest)),
+            keeper,
+            Ledger(store),
+            flow=_flow(settings.ingest),
+            clock=clock_of(settings.ingest),
+            meter=meter,
+        )
+        _serve_metrics(settings.ingest, source, meter)
+        bells = Bells()
+        changes = bells.on(REGISTRY)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(bells.listen(settings.database_url), name="bells")
+            group.create_task(keeper.follow(changes), name="registry")
+            group.create_task(pipeline.run(), name="pipeline")
+
+
+async def check_migrated(store: Store) -> None:
+    """Raise ConfigurationError unless the schema is the one of this version."""
+    async with store.connection() as db:
+        missing = await pending(db)
+    if missing:
+        raise ConfigurationError(
+            f"the database lacks {len(missing)} migration(s), the first is {missing[0].number:04} "
+            f"{missing[0].name}: run `stadsnav migrate`"
+        )
+
+
+def limits_of(settings: IngestSettings) -> Limits:
+    return Limits(settings.payload_bytes, settings.values_per_message)
+
+
+def clock_of(settings: IngestSettings) -> ClockRule:
+    return ClockRule(settings.earliest, settings.ahead_flagged, settings.ahead_refused)
+
+
+def _flow(settings: IngestSettings) -> Flow:
+    return Flow(settings.max_batch, settings.max_age_ms / 1000, settings.queue)
+
+
+def _keep_users(settings: MqttSettings) -> Callable[[Credentials], object]:
+    """Return what to do when credentials change: nothing, unless the broker's files are ours."""
+    if settings.password_file is None or settings.acl_file is None:
+        return lambda _: None
+    if settings.hub_password_hash is None:
+        raise ConfigurationError(
+            "STADSNAV_MQTT_HUB_PASSWORD_HASH is not set, so the hub could not sign in at the "
+            "broker whose users it writes: `stadsnav admin broker-hash` makes one"
+        )
+    files = BrokerFiles(
+        settings.password_file,
+        settings.acl_file,
+        settings.pid_file,
+        settings.hub_username,
+        settings.hub_password_hash.get_secret_value(),
+    )
+    return partial(keep, files)
+
+
+def _serve_metrics(settings: IngestSettings, source: MqttSource, meter: Meter) -> None:
+    """Expose this process's own state, read at each scrape."""
+    if settings.metrics_port is None:
+        return
+    registry = CollectorRegistry()
+    for name, what, read in (
+        ("connected", "1 while subscribed at the broker.", lambda: source.connected),
+        ("in_flight", "Readings received and not committed yet.", lambda: meter.in_flight),
+        ("batches", "Commits of this process.", lambda: meter.batches_total),
+        ("stored", "Readings stored by this process.", lambda: meter.stored_total),
+        ("qos0_dropped", "QoS 0 messages dropped.", lambda: source.qos0_dropped_total),
+        ("lag_seconds", "Phenomenon time to commit, newest batch.", lambda: meter.lag_s),
+    ):
+        gauge = Gauge(f"stadsnav_ingest_process_{name}", what, registry=registry)
+        gauge.set_function(lambda read=read: float(read()))  # type: ignore[misc]
+    start_http_server(settings.metrics_port, "127.0.0.1", registry)

@@ -1,0 +1,87 @@
+"""Keep the registry in memory, and the broker's users equal to it."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Sequence
+
+from hub.domain.identity import is_slug
+from hub.domain.registry import Registry
+from hub.domain.sensing import Device
+from hub.errors import StadsnavError, StoreUnavailable
+from hub.storage import ledger, registry
+from hub.storage.bell import Bell
+from hub.storage.pool import Store
+
+log = logging.getLogger(__name__)
+
+REFRESH_S = 60.0  # a lost bell costs at most this
+TRY_AGAIN_S = 1.0
+ENROLMENT_LIMIT = 10_000  # devices that one process takes in by itself; then somebody should look
+
+Credentials = Sequence[tuple[str, str]]
+
+
+class RegistryKeeper:
+    """The registry as one process knows it: loaded at start, again at every ring."""
+
+    def __init__(
+        self,
+        store: Store,
+        connector: str,
+        on_credentials: Callable[[Credentials], object] = lambda _: None,
+    ) -> None:
+        self._store = store
+        self._connector = connector
+        self._on_credentials = on_credentials
+        self._registry = Registry({})
+        self._enrolled = 0
+
+    @property
+    def registry(self) -> Registry:
+        return self._registry
+
+    async def load(self) -> None:
+        """Read the registry, then tell the broker: a device that may sign in is always known."""
+        async with self._store.connection() as db:
+            await ledger.ensure_connector(db, self._connector)
+            self._registry = await registry.load(db, self._connector)
+            credentials = await registry.credentials(db)
+        self._on_credentials(credentials)
+
+    async def follow(self, bell: Bell) -> None:
+        """Load again whenever the registry changes, for ever."""
+        while True:
+            ticket, patience_s = bell.ticket(), REFRESH_S
+            try:
+                await self.load()
+            except StoreUnavailable as error:
+                log.warning("the registry cannot be read, the last one stays: %s", error)
+                patience_s = TRY_AGAIN_S
+            except OSError as error:
+                log.warning("the broker's files cannot be written: %s", error)
+            await bell.wait(ticket, patience_s)
+
+    async def enrol(self, device: str, properties: Sequence[str]) -> None:
+        """Register a device that nobody registered, as far as the connector's rule allows.
+
+        Properties that the hub does not know stay unknown, and their values are rejected.
+        """
+        organisation = self._registry.rule.register_under
+        if organisation is None or self._enrolled >= ENROLMENT_LIMIT or not is_slug(device):
+            return
+        try:
+            async with self._store.connection() as db:
+                known = {row["id"] for row in await registry.properties(db)}
+                wanted = [name for name in properties if name in known]
+                if device in self._registry.devices:
+                    if not wanted:
+                        return
+                    await registry.add_datastreams(db, device, wanted)
+                else:
+                    new = Device(device, organisation, kind="unknown", name=device)
+                    await registry.add_device(db, new, wanted)
+                    self._enrolled += 1
+            await self.load()
+        except StadsnavError as error:  # another process was faster, or the store is away
+            log.warning("device=%s not taken in: %s", device, error)
+            await asyncio.sleep(0)

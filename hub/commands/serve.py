@@ -1,0 +1,77 @@
+"""Run the way out: API and web."""
+
+import asyncio
+import contextlib
+from functools import partial
+from importlib.metadata import version
+
+import uvicorn
+
+from connectors import native
+from hub.api.app import create_app
+from hub.api.context import Hub
+from hub.broker.access import is_password
+from hub.commands.ingest import check_migrated, clock_of, limits_of
+from hub.commands.keeping import RegistryKeeper
+from hub.commands.receiving import CONNECTOR, HttpReceiver
+from hub.embedded.mosquitto import check_port_is_free
+from hub.settings import Settings
+from hub.storage.bell import BATCH, REGISTRY, RIGHTS, Bells
+from hub.storage.ledger import Ledger
+from hub.storage.pool import Store, open_store
+
+START_PATIENCE_S = 60
+STOP_PATIENCE_S = 1
+
+
+async def run_api(settings: Settings) -> None:
+    """Serve until told to stop by SIGTERM or SIGINT."""
+    await check_port_is_free(settings.api.port, "STADSNAV_API_PORT")
+    url = settings.database_url
+    async with open_store(url, size=settings.database.pool_size, wait_s=START_PATIENCE_S) as store:
+        await check_migrated(store)
+        keeper = RegistryKeeper(store, CONNECTOR)
+        await keeper.load()
+        bells = Bells()
+        changes = bells.on(REGISTRY)
+        hub = _hub(settings, store, keeper, bells)
+        async with asyncio.TaskGroup() as group:
+            background = [
+                group.create_task(bells.listen(url), name="bells"),
+                group.create_task(keeper.follow(changes), name="registry"),
+            ]
+            await _serve(hub, settings)
+            for task in background:
+                task.cancel()
+
+
+def _hub(settings: Settings, store: Store, keeper: RegistryKeeper, bells: Bells) -> Hub:
+    decode = partial(native.decode, limits=limits_of(settings.ingest))
+    receiver = HttpReceiver(keeper, Ledger(store), decode, clock_of(settings.ingest))
+    return Hub(
+        store=store,
+        news=bells.on(BATCH, RIGHTS),
+        rights=bells.on(RIGHTS),
+        receive=receiver.receive,
+        check_password=is_password,
+        payload_bytes=settings.ingest.payload_bytes,
+        max_limit=settings.api.max_limit,
+        stream_s=settings.api.stream_s,
+        secure_cookies=settings.api.secure_cookies,
+        version=version("stadsnav"),
+    )
+
+
+async def _serve(hub: Hub, settings: Settings) -> None:
+    config = uvicorn.Config(
+        create_app(hub),
+        host=settings.api.host,
+        port=settings.api.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=STOP_PATIENCE_S,
+    )
+    # Uvicorn raises the signal again once it has stopped, which would look like a failure.
+    with contextlib.suppress(KeyboardInterrupt):
+        await uvicorn.Server(config).serve()

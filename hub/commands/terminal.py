@@ -1,0 +1,56 @@
+"""How do commands end? With one clear line and an exit code that scripts can read."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+from typing import NoReturn
+
+import typer
+import uvloop
+
+from hub.errors import StadsnavError
+
+EXIT_FAILED = 1
+EXIT_MISCONFIGURED = 2
+
+Work = Callable[[], Awaitable[None]]
+
+
+def fail(message: str, code: int = EXIT_FAILED) -> NoReturn:
+    """Print one line to standard error and end."""
+    typer.echo(f"stadsnav: {message}", err=True)
+    raise typer.Exit(code)
+
+
+def run(work: Work, *, fast: bool = False) -> None:
+    """Run a command's work; SIGTERM and Ctrl-C cancel it, our own errors end it with one line.
+
+    `fast` takes uvloop, which the two services live on; it cannot start processes as `up` does.
+    """
+    failure: str | None = None
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop if fast else None) as runner:
+            runner.run(_cancellable(work))
+    except* StadsnavError as group:
+        failure = str(_first(group))
+    if failure is not None:
+        fail(failure, EXIT_MISCONFIGURED)
+
+
+async def _cancellable(work: Work) -> None:
+    task = asyncio.ensure_future(work())
+    loop = asyncio.get_running_loop()
+    for which in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(which, task.cancel)
+    try:
+        await task
+    except asyncio.CancelledError:
+        if not task.cancelled():
+            raise
+
+
+def _first(error: BaseException) -> BaseException:
+    """Return the first error of a tree of groups."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

@@ -1,0 +1,143 @@
+"""What arrived, what was made of it, and what is stored together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from hub.domain.sensing import Position, Reading
+
+MIB = 1024 * 1024
+
+
+class Reason(StrEnum):
+    """Why a message or a reading could not be accepted."""
+
+    NOT_JSON = "not_json"
+    DUPLICATE_KEY = "duplicate_key"
+    TOO_LARGE = "too_large"
+    TOO_DEEP = "too_deep"
+    TOO_MANY_VALUES = "too_many_values"
+    EMPTY = "empty"
+    WRONG_SHAPE = "wrong_shape"
+    UNKNOWN_FIELD = "unknown_field"
+    BAD_TOPIC = "bad_topic"
+    BAD_TIME = "bad_time"
+    TIME_WITHOUT_OFFSET = "time_without_offset"
+    TIME_TOO_OLD = "time_too_old"
+    TIME_IN_FUTURE = "time_in_future"
+    BAD_VALUE = "bad_value"
+    WRONG_TYPE = "wrong_type"
+    BAD_POSITION = "bad_position"
+    UNKNOWN_DEVICE = "unknown_device"
+    UNKNOWN_PROPERTY = "unknown_property"
+    DEVICE_NOT_REPORTING = "device_not_reporting"
+    RETAINED = "retained"
+    REFUSED_BY_STORE = "refused_by_store"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one message may hold before it is refused whole."""
+
+    payload_bytes: int = 256 * 1024
+    values_per_message: int = 5_000
+    text_length: int = 1_000
+
+
+DEFAULT_LIMITS = Limits()
+
+
+class Decoded(NamedTuple):
+    """One value as the device named it, before the registry has been asked."""
+
+    device: str
+    property: str
+    time: datetime | None  # None: the time at which the hub received it
+    value: float | str
+    position: Position | None
+
+
+class Undecodable(NamedTuple):
+    """A message, or the part of one, that could not be read. Counts as one reading received."""
+
+    reason: Reason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """What of one message could not be accepted for one reason, kept with its payload.
+
+    `readings` counts how many readings the message lost for this reason. `payload` holds the
+    first `KEPT_PAYLOAD` bytes; `payload_bytes` is the length that arrived.
+    """
+
+    topic: str
+    received_at: datetime
+    reason: Reason
+    detail: str
+    readings: int
+    payload: bytes
+    payload_bytes: int
+
+
+KEPT_PAYLOAD = 256 * 1024  # as much as a message may hold by default, so that it can be replayed
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What one message came to: received = readings + what its rejections count."""
+
+    readings: Sequence[Reading]
+    rejections: Sequence[Rejection] = ()
+
+    @property
+    def received(self) -> int:
+        return len(self.readings) + sum(rejection.readings for rejection in self.rejections)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The readings and rejections of one commit: the unit of acknowledgement and accounting."""
+
+    connector: str
+    messages: int
+    readings: Sequence[Reading]
+    rejections: Sequence[Rejection] = field(default=())
+
+    @property
+    def rejected(self) -> int:
+        return sum(rejection.readings for rejection in self.rejections)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the store made of a batch: received = stored + duplicates + rejected.
+
+    `overwritten` says how many of `stored` replaced a reading that was there before.
+    """
+
+    stored: int
+    duplicates: int
+    rejected: int
+    overwritten: int = 0
+
+    @property
+    def received(self) -> int:
+        return self.stored + self.duplicates + self.rejected
+
+
+def clean(text: str, length: int = 500) -> str:
+    """Return `text` as the store can hold it: bounded, without NUL and lone surrogates."""
+    kept = text[:length].replace("\x00", "\\0")
+    return kept.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of one payload that was handed in directly: committed when this exists."""
+
+    outcome: Outcome
+    rejections: Sequence[Rejection]

@@ -1,0 +1,36 @@
+"""What must ingest know to accept a reading? The registry, held in memory."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hub.domain.sensing import DeviceState
+
+
+@dataclass(frozen=True, slots=True)
+class StreamRules:
+    """What acceptance checks for one datastream; `low` and `high` in the property's unit."""
+
+    id: int
+    numeric: bool = True
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceRules:
+    state: DeviceState
+    moving: bool
+    streams: dict[str, StreamRules]  # by observed property
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorRule:
+    """What happens to devices that nobody registered: rejected, or taken in by an organisation."""
+
+    register_under: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    devices: Mapping[str, DeviceRules]
+    rule: ConnectorRule = field(default_factory=ConnectorRule)

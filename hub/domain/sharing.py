@@ -1,0 +1,130 @@
+"""Who shares what with whom, and in which shape."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from hub.domain.sensing import Position
+
+
+class Scope(StrEnum):
+    """What an application may do with its key."""
+
+    READ = "feeds:read"
+    WRITE = "readings:write"
+
+
+class FeedState(StrEnum):
+    DRAFT = "draft"
+    CLASSIFIED = "classified"
+    PUBLISHED = "published"
+    DEPRECATED = "deprecated"
+    RETIRED = "retired"
+
+    @property
+    def is_served(self) -> bool:
+        return self in (FeedState.PUBLISHED, FeedState.DEPRECATED)
+
+
+class AgreementState(StrEnum):
+    """The states of an agreement; for now only `ACTIVE` gives a right."""
+
+    DRAFT = "draft"
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    TERMINATED = "terminated"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a right lets through. Every field that is None lets everything through.
+
+    `finest_resolution`: only aggregates over whole buckets of at least this width.
+    `delay`: nothing younger than this. `history`: nothing older than this.
+    `position_decimals`: positions rounded to so many decimals of a degree (3 is about 100 m).
+    """
+
+    properties: frozenset[str] | None = None
+    finest_resolution: timedelta | None = None
+    delay: timedelta = timedelta()
+    position_decimals: int | None = None
+    history: timedelta | None = None
+
+
+EVERYTHING = Shape()
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A data product that an organisation publishes: a selection of its datastreams.
+
+    `devices`, `kinds` and `properties` select; None selects all. Devices that match later join
+    by themselves.
+    """
+
+    id: str
+    organisation: str
+    title: str
+    description: str
+    licence: str
+    state: FeedState
+    devices: frozenset[str] | None = None
+    kinds: frozenset[str] | None = None
+    properties: frozenset[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """One organisation's right to another's feed."""
+
+    id: int
+    feed: str
+    consumer: str
+    state: AgreementState
+    purpose: str
+    legal_basis: str
+    valid_from: datetime
+    valid_until: datetime | None
+    shape: Shape = EVERYTHING
+
+    def is_in_force(self, now: datetime) -> bool:
+        if self.state is not AgreementState.ACTIVE or now < self.valid_from:
+            return False
+        return self.valid_until is None or now < self.valid_until
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Who asks: an application of an organisation, or anyone at all."""
+
+    organisation: str
+    application: str | None = None
+    scopes: frozenset[Scope] = frozenset()
+
+    @property
+    def is_anonymous(self) -> bool:
+        return self.application is None
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """The effective right of one organisation to one feed at one instant; always derived."""
+
+    feed: Feed
+    shape: Shape
+    agreement: int | None  # None: the feed is the organisation's own
+    ends_at: datetime | None
+
+
+class Bbox(NamedTuple):
+    """A box in degrees, as in GeoJSON: west, south, east, north."""
+
+    west: float
+    south: float
+    east: float
+    north: float
+
+    def holds(self, position: Position) -> bool:
+        return self.west <= position.lon <= self.east and self.south <= position.lat <= self.north

@@ -1,0 +1,126 @@
+"""Run a private Mosquitto for as long as a block lasts."""
+
+import asyncio
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from hub.embedded.process import Child
+from hub.errors import ConfigurationError
+
+START_TIMEOUT_S = 10
+HOST = "127.0.0.1"
+
+# Mosquitto's own defaults break acknowledge-after-commit: 20 messages in flight, 1,000 queued and
+# the rest dropped without a word, nothing kept over a restart.
+_CONFIGURATION = """\
+listener {port} {host}
+user {user}
+pid_file {folder}/mosquitto.pid
+allow_anonymous false
+password_file {folder}/passwords
+acl_file {folder}/acl
+
+max_inflight_messages {window}
+max_queued_messages 0
+max_queued_bytes {queued_bytes}
+message_size_limit 4194304
+
+persistence true
+persistence_location {folder}/
+autosave_interval 10
+
+log_dest stderr
+log_type error
+log_type warning
+connection_messages false
+"""
+
+QUEUED_BYTES = 1_000_000_000  # per client: an hour of 2,000 messages/s, then the broker drops
+
+
+@dataclass(frozen=True, slots=True)
+class Mosquitto:
+    """A running broker: its process, its address, and the files it takes its users from."""
+
+    child: Child
+    port: int
+    passwords: Path
+    acl: Path
+    pid: Path
+
+
+def program() -> str:
+    """Return Mosquitto's path; raise ConfigurationError saying how to install it."""
+    # Debian keeps it in /usr/sbin, which an ordinary user's PATH lacks.
+    found = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
+    if found is None:
+        raise ConfigurationError(
+            "mosquitto is not installed: `sudo apt-get install mosquitto` or `brew install "
+            "mosquitto`, or give STADSNAV_MQTT_URL"
+        )
+    return found
+
+
+@asynccontextmanager
+async def running(folder: Path, log: Path, *, port: int, window: int) -> AsyncIterator[Mosquitto]:
+    """Start a broker on 127.0.0.1 whose state is kept in `folder`.
+
+    `folder` must hold `passwords` and `acl` already: it serves nobody else, ever.
+    """
+    await check_port_is_free(port)
+    configuration = folder / "mosquitto.conf"
+    configuration.write_text(
+        _CONFIGURATION.format(
+            port=port,
+            host=HOST,
+            folder=folder,
+            window=window,
+            queued_bytes=QUEUED_BYTES,
+            user=_own_name(),
+        )
+    )
+    child = Child("mosquitto", [program(), "-c", str(configuration)], log)
+    await child.start()
+    try:
+        await _until_ready(child, port)
+        yield Mosquitto(child, port, folder / "passwords", folder / "acl", folder / "mosquitto.pid")
+    finally:
+        await child.stop()
+
+
+def _own_name() -> str:
+    """Return who we are: started as root, Mosquitto would otherwise become somebody else."""
+    import getpass  # noqa: PLC0415  needed on this path only
+
+    return getpass.getuser()
+
+
+async def _until_ready(child: Child, port: int) -> None:
+    deadline = asyncio.get_running_loop().time() + START_TIMEOUT_S
+    while asyncio.get_running_loop().time() < deadline:
+        if not child.is_running:
+            raise ConfigurationError(f"mosquitto cannot start: {child.last_words()}")
+        if await _answers(port):
+            return
+        await asyncio.sleep(0.02)
+    raise ConfigurationError(f"mosquitto does not answer on port {port}; its log: {child.log}")
+
+
+async def check_port_is_free(port: int, variable: str = "STADSNAV_MQTT_PORT") -> None:
+    """Raise ConfigurationError if something else listens on this port of 127.0.0.1."""
+    if await _answers(port):
+        raise ConfigurationError(
+            f"port {port} is taken by another program: stop it, or set {variable} to a free port"
+        )
+
+
+async def _answers(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(HOST, port)
+    except OSError:
+        return False
+    writer.close()
+    return True

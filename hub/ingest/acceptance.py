@@ -1,0 +1,111 @@
+"""May this value be stored, as what, and how far is it to be trusted?"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from hub.domain.intake import KEPT_PAYLOAD, Decoded, Intake, Reason, Rejection, Undecodable
+from hub.domain.registry import DeviceRules, Registry, StreamRules
+from hub.domain.sensing import Quality, Reading
+
+
+@dataclass(frozen=True, slots=True)
+class ClockRule:
+    """Which phenomenon times are believed.
+
+    `earliest`: nothing before it; a device that lost its clock starts at 1970, 1980 or 2000.
+    `ahead_flagged`, `ahead_refused`: how far ahead of our clock a reading is flagged, refused.
+    """
+
+    earliest: datetime = datetime(2010, 1, 1, tzinfo=UTC)
+    ahead_flagged: timedelta = timedelta(seconds=30)
+    ahead_refused: timedelta = timedelta(minutes=5)
+
+
+DEFAULT_CLOCK = ClockRule()
+
+
+def accept(
+    item: Decoded | Undecodable,
+    registry: Registry,
+    received_at: datetime,
+    clock: ClockRule = DEFAULT_CLOCK,
+) -> Reading | Undecodable:
+    """Turn a decoded value into a reading of a datastream, or say why not."""
+    if isinstance(item, Undecodable):
+        return item
+    device = registry.devices.get(item.device)
+    if device is None:
+        return Undecodable(Reason.UNKNOWN_DEVICE, f"no device '{item.device}' is registered")
+    if not device.state.may_report:
+        return Undecodable(Reason.DEVICE_NOT_REPORTING, f"'{item.device}' is {device.state}")
+    stream = device.streams.get(item.property)
+    if stream is None:
+        return Undecodable(
+            Reason.UNKNOWN_PROPERTY, f"'{item.device}' has no datastream '{item.property}'"
+        )
+    return _reading(item, device, stream, received_at, clock)
+
+
+def _reading(
+    item: Decoded,
+    device: DeviceRules,
+    stream: StreamRules,
+    received_at: datetime,
+    clock: ClockRule,
+) -> Reading | Undecodable:
+    time = item.time or received_at
+    if time < clock.earliest:
+        return Undecodable(
+            Reason.TIME_TOO_OLD, f"{time.isoformat()} is before {clock.earliest.isoformat()}"
+        )
+    ahead = time - received_at
+    if ahead > clock.ahead_refused:
+        return Undecodable(Reason.TIME_IN_FUTURE, f"{time.isoformat()} is {ahead} ahead of the hub")
+    quality = Quality.CLOCK_AHEAD if ahead > clock.ahead_flagged else Quality.GOOD
+    lon, lat = item.position if device.moving and item.position else (None, None)
+    value = item.value
+    if isinstance(value, str):
+        if stream.numeric:
+            return Undecodable(Reason.WRONG_TYPE, f"'{item.property}' is a number, not a text")
+        return Reading(stream.id, time, None, value, quality, received_at, lon, lat)
+    if not stream.numeric:
+        return Undecodable(Reason.WRONG_TYPE, f"'{item.property}' is a text, not a number")
+    if (stream.low is not None and value < stream.low) or (
+        stream.high is not None and value > stream.high
+    ):
+        quality |= Quality.IMPLAUSIBLE
+    return Reading(stream.id, time, value, None, quality, received_at, lon, lat)
+
+
+def intake(
+    topic: str,
+    payload: bytes,
+    received_at: datetime,
+    judged: Iterable[Reading | Undecodable],
+) -> Intake:
+    """Sort what one message came to into readings and one rejection per reason."""
+    readings: list[Reading] = []
+    refused: dict[Reason, list[str]] = {}
+    for item in judged:
+        if isinstance(item, Reading):
+            readings.append(item)
+        else:
+            refused.setdefault(item.reason, []).append(item.detail)
+    if not refused:
+        return Intake(readings)
+    rejections = [
+        rejection(topic, payload, received_at, reason, details)
+        for reason, details in refused.items()
+    ]
+    return Intake(readings, rejections)
+
+
+def rejection(
+    topic: str, payload: bytes, received_at: datetime, reason: Reason, details: list[str]
+) -> Rejection:
+    """Keep what a message lost for one reason, with as much of its payload as is kept."""
+    distinct = list(dict.fromkeys(details))
+    told = "; ".join(distinct[:5]) + (f"; and {len(distinct) - 5} more" if distinct[5:] else "")
+    kept = payload[:KEPT_PAYLOAD]
+    return Rejection(topic, received_at, reason, told, len(details), kept, len(payload))

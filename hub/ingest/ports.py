@@ -1,0 +1,52 @@
+"""What the way in needs of the world outside it."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from hub.domain.intake import Batch, Decoded, Outcome, Undecodable
+from hub.domain.registry import Registry
+
+
+class Delivery(Protocol):
+    """One message as it arrived, waiting to be acknowledged."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def payload(self) -> bytes: ...
+    @property
+    def received_at(self) -> datetime: ...
+    @property
+    def retained(self) -> bool: ...
+
+    def acknowledge(self) -> None:
+        """Let the sender forget the message. Never raises; too late does no harm."""
+
+
+class Source(Protocol):
+    """A stream of deliveries that reconnects by itself and ends only by cancellation."""
+
+    def deliveries(self) -> AsyncIterator[Delivery]: ...
+
+
+class Sink(Protocol):
+    async def store(self, batch: Batch) -> Outcome:
+        """Commit all of the batch or none of it.
+
+        Raises StoreUnavailable (try the same again) or BatchRefused (it would change nothing).
+        """
+
+
+class Enrolment(Protocol):
+    """The registry as it is now, and a way to take in a device that nobody registered."""
+
+    @property
+    def registry(self) -> Registry: ...
+
+    async def enrol(self, device: str, properties: Sequence[str]) -> None:
+        """Register the device under the connector's organisation and refresh the registry."""
+
+
+Decode = Callable[[str, bytes], Sequence[Decoded | Undecodable]]
+"""Pure: topic and payload to values or reasons. Any bytes give one or the other, never an error."""

@@ -1,0 +1,174 @@
+"""What of a question may be answered? The only place where a grant becomes a query."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from hub.domain.durations import bucket_ceil, bucket_floor, format_duration
+from hub.domain.queries import ReadingQuery, ShapedQuery
+from hub.domain.sensing import Datastream, Position
+from hub.domain.sharing import Bbox, Grant, Shape
+from hub.errors import BadRequest, NotFound, OutsideGrant
+
+RAW = timedelta()
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
+DEFAULT_PERIOD = timedelta(days=1)  # what `readings` without `from` looks back
+MAX_BUCKETS = 2_000_000  # per question: a year of minutes of four datastreams
+
+
+def shape_history(
+    grant: Grant, streams: Iterable[Datastream], asked: ReadingQuery, now: datetime
+) -> ShapedQuery:
+    """Narrow a question about history to what the grant lets through.
+
+    Without `from` it looks back one day from `to`. Raises OutsideGrant where the question is
+    finer than the right, NotFound for a property or datastream that the grant does not contain.
+    """
+    resolution = _resolution(grant.shape, asked.resolution)
+    until = asked.until or now
+    since = asked.since or until - DEFAULT_PERIOD
+    if asked.since and asked.until and asked.since >= asked.until:
+        raise BadRequest(
+            f"'from' ({asked.since.isoformat()}) must be before 'to' ({asked.until.isoformat()})"
+        )
+    return _shaped(grant, streams, asked, _window(grant.shape, resolution, since, until, now))
+
+
+def shape_latest(
+    grant: Grant, streams: Iterable[Datastream], asked: ReadingQuery, now: datetime
+) -> ShapedQuery:
+    """Narrow a question about the newest values; aggregates look back a hundred buckets."""
+    resolution = _resolution(grant.shape, asked.resolution)
+    since = BEGINNING if resolution is None else now - 100 * resolution
+    return _shaped(grant, streams, asked, _window(grant.shape, resolution, since, _AFTER_ALL, now))
+
+
+def shape_stream(
+    grant: Grant, streams: Iterable[Datastream], asked: ReadingQuery, now: datetime
+) -> ShapedQuery:
+    """Narrow a stream, which carries raw readings and so needs a right to them."""
+    if grant.shape.finest_resolution is not None:
+        finest = format_duration(grant.shape.finest_resolution)
+        raise OutsideGrant(
+            f"a stream carries raw readings and your agreement gives {finest} at the finest: poll "
+            f"/readings?resolution={finest} instead"
+        )
+    return _shaped(grant, streams, asked, _window(grant.shape, None, BEGINNING, _AFTER_ALL, now))
+
+
+_AFTER_ALL = datetime(9999, 1, 1, tzinfo=UTC)
+
+_Window = tuple[datetime, datetime, timedelta | None]
+
+
+def _resolution(shape: Shape, asked: timedelta | None) -> timedelta | None:
+    """Return the width of the buckets to answer with, None for raw readings."""
+    finest = shape.finest_resolution
+    if finest is None:
+        return asked or None
+    if asked is None:
+        return finest
+    if asked < finest:
+        wanted = "raw readings" if asked == RAW else format_duration(asked)
+        raise OutsideGrant(
+            f"{wanted} is finer than your agreement gives: ask for "
+            f"resolution={format_duration(finest)} or coarser"
+        )
+    if asked % finest:
+        # PT20M minus PT15M would tell five minutes.
+        raise OutsideGrant(
+            f"{format_duration(asked)} is not a whole multiple of {format_duration(finest)}, the "
+            f"finest that your agreement gives: ask for {format_duration(2 * finest)}, for example"
+        )
+    return asked
+
+
+def _window(
+    shape: Shape, resolution: timedelta | None, since: datetime, until: datetime, now: datetime
+) -> _Window:
+    """Cut a range of time to what history and delay let through, on bucket borders."""
+    newest = now - shape.delay if shape.delay else _AFTER_ALL
+    oldest = now - shape.history if shape.history else BEGINNING
+    if resolution is None:
+        return max(since, oldest), min(until, newest), None
+    if shape.delay or shape.finest_resolution:
+        # A bucket that still fills would tell, when asked twice, what came in between.
+        newest = bucket_floor(min(newest, now), resolution)
+    oldest = bucket_ceil(oldest, resolution)
+    since = max(bucket_floor(max(since, BEGINNING), resolution), oldest)
+    until = min(bucket_ceil(min(until, now + resolution), resolution), newest)
+    return since, until, resolution
+
+
+def _shaped(
+    grant: Grant, streams: Iterable[Datastream], asked: ReadingQuery, window: _Window
+) -> ShapedQuery:
+    since, until, resolution = window
+    chosen = _chosen(grant.shape, list(streams), asked)
+    decimals = grant.shape.position_decimals
+    moving = [s.id for s in chosen if s.moving]
+    fixed = [s for s in chosen if not s.moving]
+    if asked.bbox is not None:
+        fixed = [s for s in fixed if _is_inside(s, asked.bbox, decimals)]
+        if resolution is not None:
+            moving = []  # a bucket has no position: it may have driven all over the city
+    _refuse_too_many(len(fixed) + len(moving), since, until, resolution)
+    return ShapedQuery(
+        [s.id for s in fixed],
+        moving,
+        since,
+        max(since, until),
+        asked.bbox,
+        resolution,
+        decimals,
+        asked.cursor,
+        asked.limit,
+    )
+
+
+def _chosen(shape: Shape, streams: Sequence[Datastream], asked: ReadingQuery) -> list[Datastream]:
+    granted = permitted(shape, streams)
+    for name in sorted(asked.properties or ()):
+        if all(s.property != name for s in granted):
+            raise NotFound(
+                f"this feed has no property '{name}' for you; it has "
+                + (", ".join(sorted({s.property for s in granted})) or "none")
+            )
+    for number in sorted(asked.datastreams or ()):
+        if all(s.id != number for s in granted):
+            raise NotFound(f"this feed has no datastream {number} for you; see …/datastreams")
+    return [
+        s
+        for s in granted
+        if (asked.properties is None or s.property in asked.properties)
+        and (asked.datastreams is None or s.id in asked.datastreams)
+    ]
+
+
+def _refuse_too_many(
+    streams: int, since: datetime, until: datetime, resolution: timedelta | None
+) -> None:
+    if resolution is None or until <= since:
+        return
+    buckets = streams * ((until - since) // resolution)
+    if buckets > MAX_BUCKETS:
+        raise BadRequest(
+            f"that would be up to {buckets} buckets, {MAX_BUCKETS} are allowed: ask for a shorter "
+            "time, a coarser resolution, or fewer datastreams"
+        )
+
+
+def _is_inside(stream: Datastream, bbox: Bbox, decimals: int | None) -> bool:
+    position = rounded(stream.position, decimals)
+    return position is not None and bbox.holds(position)
+
+
+def permitted(shape: Shape, streams: Iterable[Datastream]) -> list[Datastream]:
+    """Return the datastreams whose existence the shape lets through."""
+    return [s for s in streams if shape.properties is None or s.property in shape.properties]
+
+
+def rounded(position: Position | None, decimals: int | None) -> Position | None:
+    """Return a position in the precision of the grant."""
+    if position is None or decimals is None:
+        return position
+    return Position(round(position.lon, decimals), round(position.lat, decimals))

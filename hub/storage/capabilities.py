@@ -1,0 +1,28 @@
+"""What can this database do? Asked once at start; nothing else asks."""
+
+from enum import StrEnum
+
+from hub.storage.pool import Db
+
+
+class Capability(StrEnum):
+    COMMUNITY = "community"  # TimescaleDB with columnstore, continuous aggregates and policies
+    APACHE = "apache"  # TimescaleDB as Debian ships it: hypertables and time_bucket
+    PLAIN = "plain"  # PostgreSQL alone
+
+
+async def detect(db: Db) -> Capability:
+    """Return what the database has installed, or could install with the rights at hand."""
+    available = await db.fetchval(
+        "select 1 from pg_available_extensions where name = 'timescaledb'"
+    )
+    preloaded = "timescaledb" in (await db.fetchval("show shared_preload_libraries") or "")
+    if not available or not (preloaded or await _installed(db)):
+        return Capability.PLAIN
+    await db.execute("create extension if not exists timescaledb")
+    licence = await db.fetchval("select current_setting('timescaledb.license', true)")
+    return Capability.COMMUNITY if licence == "timescale" else Capability.APACHE
+
+
+async def _installed(db: Db) -> bool:
+    return bool(await db.fetchval("select 1 from pg_extension where extname = 'timescaledb'"))

@@ -1,0 +1,99 @@
+"""Read readings: history, latest, and what was committed since. Only shaped queries get in."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from hub.domain.queries import BatchMark, Bucket, Cursor, Raw, Row, ShapedQuery
+from hub.storage.pool import Db
+from hub.storage.sql import statement
+
+_HISTORY_RAW = statement("readings", "history_raw")
+_LATEST = statement("readings", "latest")
+_BATCHES_AFTER = statement("readings", "batches_after")
+_OF_BATCHES = statement("readings", "of_batches")
+
+# The coarsest source whose buckets fill the asked ones exactly.
+_SOURCES = (
+    (timedelta(days=1), statement("readings", "history_day")),
+    (timedelta(hours=1), statement("readings", "history_hour")),
+    (timedelta(minutes=1), statement("readings", "history_minute")),
+    (timedelta(seconds=1), statement("readings", "history_binned")),
+)
+
+_BEFORE_ALL = Cursor(0, datetime(1, 1, 1, tzinfo=UTC))  # datastream ids begin at 1
+
+
+async def history(db: Db, query: ShapedQuery) -> list[Row]:
+    """Return one page by (datastream, time), beginning after `query.cursor`.
+
+    Raw readings without a resolution; otherwise buckets over [since, until), whose ends the
+    shaping has put on bucket borders.
+    """
+    if query.resolution is None:
+        return list(await _history_raw(db, query))
+    streams, after = _from_cursor([*query.fixed, *query.moving], query.cursor)
+    source = _source(query.resolution)
+    rows = await db.fetch(
+        source, streams, query.since, query.until, *after, query.resolution, query.limit
+    )
+    return [Bucket(*row) for row in rows]
+
+
+async def _history_raw(db: Db, query: ShapedQuery) -> list[Raw]:
+    streams, after = _from_cursor([*query.fixed, *query.moving], query.cursor)
+    box = query.bbox or (None, None, None, None)
+    rows = await db.fetch(
+        _HISTORY_RAW, streams, query.since, query.until, *after, query.position_decimals, *box,
+        list(query.fixed), query.limit,
+    )  # fmt: skip
+    return [Raw(*row) for row in rows]
+
+
+def _from_cursor(streams: Sequence[int], cursor: Cursor | None) -> tuple[list[int], Cursor]:
+    """Leave out the datastreams that earlier pages have finished."""
+    after = cursor or _BEFORE_ALL
+    return sorted(stream for stream in streams if stream >= after.datastream_id), after
+
+
+def _source(resolution: timedelta) -> str:
+    return next(source for width, source in _SOURCES if not resolution % width)
+
+
+async def latest(db: Db, query: ShapedQuery) -> list[Row]:
+    """Return the newest row of every datastream within [since, until): a reading or a bucket."""
+    if query.resolution is not None:
+        newest: dict[int, Row] = {}
+        for row in await history(db, query):
+            newest[row.datastream_id] = row  # rows come in the order of time
+        return list(newest.values())
+    rows = await db.fetch(
+        _LATEST, [*query.fixed, *query.moving], query.since, query.until, query.position_decimals
+    )
+    found = [Raw(*row) for row in rows]
+    if query.bbox is None:
+        return list(found)
+    fixed = frozenset(query.fixed)
+    return [row for row in found if row.datastream_id in fixed or _inside(row, query)]
+
+
+def _inside(row: Raw, query: ShapedQuery) -> bool:
+    box = query.bbox
+    if box is None or row.lon is None or row.lat is None:
+        return box is None
+    return box.west <= row.lon <= box.east and box.south <= row.lat <= box.north
+
+
+async def batches_after(db: Db, position: int, limit: int) -> list[BatchMark]:
+    return [BatchMark(*row) for row in await db.fetch(_BATCHES_AFTER, position, limit)]
+
+
+async def of_batches(db: Db, query: ShapedQuery, batches: Sequence[BatchMark]) -> list[Raw]:
+    """Return the readings of these batches that lie within the query, by time."""
+    times = [t for batch in batches for t in (batch.first_time, batch.last_time) if t is not None]
+    if not times:
+        return []
+    rows = await db.fetch(
+        _OF_BATCHES, [batch.id for batch in batches], [*query.fixed, *query.moving],
+        max(min(times), query.since), max(times), query.until, query.position_decimals,
+    )  # fmt: skip
+    return [Raw(*row) for row in rows]

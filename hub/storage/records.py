@@ -1,0 +1,37 @@
+"""What the gate reads, bound to one connection."""
+
+from collections.abc import Sequence
+
+from hub.domain.queries import BatchMark, Raw, Row, ShapedQuery
+from hub.domain.sensing import Datastream
+from hub.domain.sharing import Agreement, Feed
+from hub.storage import readings, sharing
+from hub.storage.pool import Db
+
+
+class Records:
+    """The store as `hub.sharing.gate` asks for it."""
+
+    def __init__(self, db: Db) -> None:
+        self._db = db
+
+    async def feed(self, feed_id: str) -> Feed | None:
+        return await sharing.feed(self._db, feed_id)
+
+    async def candidate_feeds(self, organisation: str) -> list[Feed]:
+        return await sharing.candidate_feeds(self._db, organisation)
+
+    async def agreements(self, feeds: Sequence[str], organisation: str) -> list[Agreement]:
+        return await sharing.agreements(self._db, feeds, organisation)
+
+    async def datastreams(self, feed_id: str) -> list[Datastream]:
+        return await sharing.datastreams(self._db, feed_id)
+
+    async def history(self, query: ShapedQuery) -> list[Row]:
+        return await readings.history(self._db, query)
+
+    async def latest(self, query: ShapedQuery) -> list[Row]:
+        return await readings.latest(self._db, query)
+
+    async def of_batches(self, query: ShapedQuery, batches: Sequence[BatchMark]) -> list[Raw]:
+        return await readings.of_batches(self._db, query, batches)

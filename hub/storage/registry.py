@@ -1,0 +1,169 @@
+"""What is registered: organisations, devices, observed properties, datastreams, credentials."""
+
+from collections.abc import Sequence
+
+import asyncpg
+
+from hub.domain.registry import ConnectorRule, DeviceRules, Registry, StreamRules
+from hub.domain.sensing import (
+    ConflictRule,
+    Device,
+    DeviceState,
+    ObservedProperty,
+    ResultKind,
+)
+from hub.errors import Conflict, NotFound
+from hub.storage.pool import Db, Record
+from hub.storage.sql import statement
+
+_DEVICES = statement("registry", "devices")
+_CONNECTOR_RULE = statement("registry", "connector_rule")
+_CREDENTIALS = statement("registry", "credentials")
+_CREDENTIAL = statement("registry", "credential")
+_ORGANISATION_OF_DEVICE = statement("registry", "organisation_of_device")
+_INSERT_ORGANISATION = statement("registry", "insert_organisation")
+_ORGANISATIONS = statement("registry", "organisations")
+_INSERT_PROPERTY = statement("registry", "insert_property")
+_PROPERTIES = statement("registry", "properties")
+_INSERT_DEVICE = statement("registry", "insert_device")
+_INSERT_DATASTREAMS = statement("registry", "insert_datastreams")
+_SET_CREDENTIAL = statement("registry", "set_credential")
+_LIST_DEVICES = statement("registry", "list_devices")
+_SET_CONNECTOR_RULE = statement("registry", "set_connector_rule")
+_SET_DEVICE_STATE = statement("registry", "set_device_state")
+
+
+async def load(db: Db, connector: str) -> Registry:
+    """Read everything acceptance needs to know, as of now."""
+    devices: dict[str, DeviceRules] = {}
+    for row in await db.fetch(_DEVICES):
+        rules = devices.get(row["device"])
+        if rules is None:
+            state = DeviceState(row["state"])
+            rules = devices[row["device"]] = DeviceRules(state, moving=row["moving"], streams={})
+        if row["datastream"] is not None:
+            rules.streams[row["property"]] = StreamRules(
+                row["datastream"],
+                numeric=row["kind"] == ResultKind.NUMBER,
+                low=row["low"],
+                high=row["high"],
+            )
+    return Registry(devices, await _connector_rule(db, connector))
+
+
+async def _connector_rule(db: Db, connector: str) -> ConnectorRule:
+    row = await db.fetchrow(_CONNECTOR_RULE, connector)
+    if row is None or row["on_unknown"] == "reject":
+        return ConnectorRule(register_under=None)
+    return ConnectorRule(register_under=row["organisation"])
+
+
+async def credentials(db: Db) -> list[tuple[str, str]]:
+    """Return (device, password hash) of every device that may use the broker, sorted."""
+    return [(row["device"], row["hash"]) for row in await db.fetch(_CREDENTIALS)]
+
+
+async def credential(db: Db, device: str) -> str | None:
+    """Return the password hash of one device that may report, or None."""
+    row = await db.fetchrow(_CREDENTIAL, device)
+    return row["hash"] if row else None
+
+
+async def organisation_of(db: Db, device: str) -> str | None:
+    organisation: str | None = await db.fetchval(_ORGANISATION_OF_DEVICE, device)
+    return organisation
+
+
+async def add_organisation(db: Db, organisation: str, name: str) -> None:
+    if await db.fetchval(_INSERT_ORGANISATION, organisation, name) is None:
+        raise Conflict(f"organisation '{organisation}' exists already")
+
+
+async def organisations(db: Db) -> list[Record]:
+    """Return id, name, and how many devices and feeds each has."""
+    return await db.fetch(_ORGANISATIONS)
+
+
+async def add_property(db: Db, observed: ObservedProperty) -> None:
+    added = await db.fetchval(
+        _INSERT_PROPERTY, observed.id, observed.name, observed.unit, observed.definition,
+        observed.kind, observed.low, observed.high,
+    )  # fmt: skip
+    if added is None:
+        raise Conflict(f"observed property '{observed.id}' exists already")
+
+
+async def properties(db: Db) -> list[Record]:
+    return await db.fetch(_PROPERTIES)
+
+
+async def add_device(
+    db: Db,
+    device: Device,
+    observed: Sequence[str],
+    *,
+    password_hash: str | None = None,
+    on_conflict: ConflictRule = ConflictRule.KEEP,
+) -> None:
+    """Register a device with a datastream per observed property, and its broker credential."""
+    lon, lat = device.position or (None, None)
+    async with db.transaction():
+        try:
+            added = await db.fetchval(
+                _INSERT_DEVICE, device.id, device.organisation, device.kind, device.name, lon, lat,
+                device.moving, device.state,
+            )  # fmt: skip
+        except asyncpg.ForeignKeyViolationError as error:
+            raise NotFound(
+                f"there is no organisation '{device.organisation}': "
+                f"stadsnav admin organisation create {device.organisation}"
+            ) from error
+        if added is None:
+            raise Conflict(f"device '{device.id}' exists already")
+        await add_datastreams(db, device.id, observed, on_conflict=on_conflict)
+        if password_hash is not None:
+            await set_credential(db, device.id, password_hash)
+
+
+async def add_datastreams(
+    db: Db,
+    device: str,
+    observed: Sequence[str],
+    *,
+    on_conflict: ConflictRule = ConflictRule.KEEP,
+) -> None:
+    """Let a device report these observed properties; those it reports already stay as they are."""
+    try:
+        await db.execute(_INSERT_DATASTREAMS, device, list(observed), on_conflict)
+    except asyncpg.ForeignKeyViolationError as error:
+        raise NotFound(
+            f"device '{device}' or one of the observed properties {', '.join(observed)} is not "
+            "registered: stadsnav admin property list shows those that are"
+        ) from error
+
+
+async def set_credential(db: Db, device: str, password_hash: str) -> None:
+    """Give a device a new password; the old one ends."""
+    try:
+        await db.execute(_SET_CREDENTIAL, device, password_hash)
+    except asyncpg.ForeignKeyViolationError as error:
+        raise NotFound(f"there is no device '{device}'") from error
+
+
+async def devices(db: Db, organisation: str | None = None) -> list[Record]:
+    """Return the devices of one organisation or of all, with the properties each reports."""
+    return await db.fetch(_LIST_DEVICES, organisation)
+
+
+async def set_device_state(db: Db, device: str, state: DeviceState) -> None:
+    if await db.fetchval(_SET_DEVICE_STATE, device, state) is None:
+        raise NotFound(f"there is no device '{device}'")
+
+
+async def set_connector_rule(db: Db, connector: str, register_under: str | None) -> None:
+    """Let a connector take in unknown devices under an organisation, or reject them (None)."""
+    rule = "reject" if register_under is None else "register"
+    try:
+        await db.execute(_SET_CONNECTOR_RULE, connector, rule, register_under)
+    except asyncpg.ForeignKeyViolationError as error:
+        raise NotFound(f"there is no organisation '{register_under}'") from error

@@ -1,0 +1,86 @@
+-- name: history_raw
+-- One page in the order of the key, so that the next begins where this ended. Positions are
+-- rounded before the box looks at them: a box must not find out more than the answer says.
+select r.datastream_id, r.time, r.value, r.text, r.quality,
+       case when $6::int is null then r.lon else round(r.lon::numeric, $6)::float8 end as lon,
+       case when $6::int is null then r.lat else round(r.lat::numeric, $6)::float8 end as lat
+from reading r
+where r.datastream_id = any($1::int[])
+  and r.time >= $2 and r.time < $3
+  and (r.datastream_id, r.time) > ($4::int, $5::timestamptz)
+  and ($7::float8 is null or r.datastream_id = any($11::int[])
+       or (case when $6::int is null then r.lon else round(r.lon::numeric, $6)::float8 end
+               between $7 and $9
+           and case when $6::int is null then r.lat else round(r.lat::numeric, $6)::float8 end
+               between $8 and $10))
+order by r.datastream_id, r.time
+limit $12;
+
+-- name: history_binned
+-- Buckets finer than a minute come from the readings themselves.
+select r.datastream_id, date_bin($6::interval, r.time, '2001-01-01 00:00Z') as time,
+       count(*) as count, avg(r.value) as mean, min(r.value) as min, max(r.value) as max
+from reading r
+where r.datastream_id = any($1::int[]) and r.time >= $2 and r.time < $3
+group by 1, 2
+having (r.datastream_id, date_bin($6::interval, r.time, '2001-01-01 00:00Z'))
+       > ($4::int, $5::timestamptz)
+order by 1, 2 limit $7;
+
+-- name: history_minute
+select m.datastream_id, date_bin($6::interval, m.bucket, '2001-01-01 00:00Z') as time,
+       sum(m.count)::bigint as count, sum(m.sum) / sum(m.count) as mean,
+       min(m.min) as min, max(m.max) as max
+from rollup_minute($1::int[], $2, $3) m
+group by 1, 2
+having (m.datastream_id, date_bin($6::interval, m.bucket, '2001-01-01 00:00Z'))
+       > ($4::int, $5::timestamptz)
+order by 1, 2 limit $7;
+
+-- name: history_hour
+select h.datastream_id, date_bin($6::interval, h.bucket, '2001-01-01 00:00Z') as time,
+       sum(h.count)::bigint as count, sum(h.sum) / sum(h.count) as mean,
+       min(h.min) as min, max(h.max) as max
+from rollup_hour($1::int[], $2, $3) h
+group by 1, 2
+having (h.datastream_id, date_bin($6::interval, h.bucket, '2001-01-01 00:00Z'))
+       > ($4::int, $5::timestamptz)
+order by 1, 2 limit $7;
+
+-- name: history_day
+select d.datastream_id, date_bin($6::interval, d.bucket, '2001-01-01 00:00Z') as time,
+       sum(d.count)::bigint as count, sum(d.sum) / sum(d.count) as mean,
+       min(d.min) as min, max(d.max) as max
+from rollup_day($1::int[], $2, $3) d
+group by 1, 2
+having (d.datastream_id, date_bin($6::interval, d.bucket, '2001-01-01 00:00Z'))
+       > ($4::int, $5::timestamptz)
+order by 1, 2 limit $7;
+
+-- name: latest
+-- One look at the end of each datastream's index.
+select r.datastream_id, r.time, r.value, r.text, r.quality,
+       case when $4::int is null then r.lon else round(r.lon::numeric, $4)::float8 end as lon,
+       case when $4::int is null then r.lat else round(r.lat::numeric, $4)::float8 end as lat
+from unnest($1::int[]) as s (id)
+cross join lateral (
+    select * from reading
+    where datastream_id = s.id and time >= $2 and time < $3
+    order by time desc limit 1
+) r
+order by r.datastream_id;
+
+-- name: batches_after
+-- Batches become visible in the order of their positions, so a cursor never misses one.
+select position, id, committed_at, first_time, last_time
+from batch where position > $1 order by position limit $2;
+
+-- name: of_batches
+-- The range of times lets the planner leave out the chunks that these batches never touched.
+select r.datastream_id, r.time, r.value, r.text, r.quality,
+       case when $6::int is null then r.lon else round(r.lon::numeric, $6)::float8 end as lon,
+       case when $6::int is null then r.lat else round(r.lat::numeric, $6)::float8 end as lat
+from reading r
+where r.batch_id = any($1::bigint[]) and r.datastream_id = any($2::int[])
+  and r.time >= $3 and r.time <= $4 and r.time < $5
+order by r.time, r.datastream_id;

@@ -1,0 +1,74 @@
+-- name: feed
+select id, organisation, title, description, licence, state, devices, kinds, properties
+from feed where id = $1;
+
+-- name: readable_feeds
+-- Candidates only: what may really be read is decided by hub.sharing.access.
+select f.id, f.organisation, f.title, f.description, f.licence, f.state, f.devices, f.kinds,
+       f.properties
+from feed f
+where f.organisation = $1
+   or exists (select 1 from agreement a where a.feed = f.id and a.state = 'active'
+                                          and a.consumer in ($1, 'public'))
+order by f.id;
+
+-- name: agreements
+-- The agreements that could give an organisation a right to any of these feeds.
+select id, feed, consumer, state, purpose, legal_basis, valid_from, valid_until, properties,
+       finest_resolution, delay, position_decimals, history
+from agreement
+where feed = any($1::text[]) and consumer in ($2, 'public') and state = 'active'
+order by id;
+
+-- name: all_feeds
+select id, organisation, title, description, licence, state, devices, kinds, properties
+from feed order by id;
+
+-- name: all_agreements
+select id, feed, consumer, state, purpose, legal_basis, valid_from, valid_until, properties,
+       finest_resolution, delay, position_decimals, history
+from agreement order by id;
+
+-- name: insert_feed
+insert into feed (id, organisation, title, description, licence, state, devices, kinds, properties)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (id) do nothing returning id;
+
+-- name: insert_agreement
+insert into agreement (feed, consumer, state, purpose, legal_basis, valid_from, valid_until,
+                       properties, finest_resolution, delay, position_decimals, history)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) returning id;
+
+-- name: set_agreement_state
+update agreement set state = $2 where id = $1 returning id;
+
+-- name: feed_datastreams
+-- A feed's selection, as it is now: devices that match later join by themselves.
+select s.id, s.device, d.name as device_name, d.kind, s.property, p.unit, d.lon, d.lat, d.moving
+from feed f
+join device d on d.organisation = f.organisation
+             and d.state <> 'decommissioned'
+             and (f.devices is null or d.id = any(f.devices))
+             and (f.kinds is null or d.kind = any(f.kinds))
+join datastream s on s.device = d.id and (f.properties is null or s.property = any(f.properties))
+join observed_property p on p.id = s.property
+where f.id = $1
+order by s.id;
+
+-- name: insert_application
+insert into application (id, organisation, name, scopes)
+values ($1, $2, $3, $4) on conflict (id) do nothing returning id;
+
+-- name: insert_key
+insert into api_key (prefix, application, hash, expires_at) values ($1, $2, $3, $4);
+
+-- name: key
+select k.hash, k.state, k.expires_at, a.id as application, a.organisation, a.scopes
+from api_key k join application a on a.id = k.application
+where k.prefix = $1;
+
+-- name: revoke_key
+update api_key set state = 'revoked' where prefix = $1 returning prefix;
+
+-- name: list_keys
+select k.prefix, a.id as application, a.organisation, a.scopes, k.state, k.created_at, k.expires_at
+from api_key k join application a on a.id = k.application order by a.organisation, k.created_at;
