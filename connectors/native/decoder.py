@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 
 import jiter
 
@@ -146,10 +146,9 @@ def _time(element: object) -> datetime | None:
             Reason.TIME_WITHOUT_OFFSET, f"{text[:60]!r} has no offset: end it with Z or +01:00"
         )
     try:
-        time.timestamp()
-    except (OverflowError, ValueError) as error:  # the offset leads out of the calendar
+        return time.astimezone(UTC)
+    except OverflowError as error:  # the offset leads out of the calendar
         raise _Fault(Reason.BAD_TIME, f"{text[:60]!r} is outside the years 1 to 9999") from error
-    return time
 
 
 def _position(element: object) -> Position | None:

@@ -1,0 +1,49 @@
+"""Are Mosquitto's users and rights what the registry says?"""
+
+import base64
+import os
+
+from hub.broker.access import acl_file, hash_password, is_password, new_password, password_file
+from hub.broker.keeper import BrokerFiles, keep
+
+
+def test_a_password_is_known_by_its_hash_alone():
+    password = new_password()
+    hashed = hash_password(password)
+    assert password not in hashed
+    assert is_password(password, hashed)
+    assert not is_password(new_password(), hashed)
+
+
+def test_it_hashes_as_mosquitto_does():
+    # Made by mosquitto_passwd 2.0.11 for the password "secret".
+    hashed = (
+        "$7$101$ycsIi7+lLhXzgMf/$"
+        "OqwerpXZVwuD3TB6fCTX1aXvv9Ca/wkPOWg3eyKjWzra5N0Z7jwfSpxSRqby3wnn8WDVfMJQFc26LKZg9CeYKA=="
+    )
+    assert hash_password("secret", base64.b64decode("ycsIi7+lLhXzgMf/")) == hashed
+    assert is_password("secret", hashed)
+
+
+def test_rights_name_no_device():
+    rights = acl_file("hub")
+    assert "pattern write v1/devices/%u/readings" in rights
+    assert "user hub\ntopic read v1/devices/+/readings" in rights
+
+
+def test_files_are_written_once_and_only_when_they_change(tmp_path):
+    files = BrokerFiles(tmp_path / "passwords", tmp_path / "acl", None, "hub", "$7$1$a$b")
+    assert keep(files, [("d-1", "h1")])
+    assert files.passwords.read_text() == password_file(("hub", "$7$1$a$b"), [("d-1", "h1")])
+    assert not keep(files, [("d-1", "h1")])
+    assert keep(files, [])
+    assert "d-1" not in files.passwords.read_text()
+    assert files.passwords.stat().st_mode & 0o077 == 0
+
+
+def test_a_broker_that_is_away_does_not_matter(tmp_path):
+    pid_file = tmp_path / "pid"
+    pid_file.write_text("not a number")
+    files = BrokerFiles(tmp_path / "passwords", tmp_path / "acl", pid_file, "hub", "h")
+    assert keep(files, [])
+    assert os.listdir(tmp_path)  # noqa: PTH208

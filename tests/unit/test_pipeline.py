@@ -1,0 +1,207 @@
+"""Is a message acknowledged after its commit and never before, whatever the store does?"""
+
+import asyncio
+import random
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from hub.domain.intake import Batch, Decoded, Outcome, Reason
+from hub.domain.registry import ConnectorRule, DeviceRules, Registry, StreamRules
+from hub.domain.sensing import DeviceState
+from hub.errors import BatchRefused, StoreUnavailable
+from hub.ingest import pipeline as module
+from hub.ingest.acceptance import ClockRule
+from hub.ingest.batching import Examined, batches
+from hub.ingest.meter import Meter
+from hub.ingest.pipeline import Flow, Pipeline
+
+NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
+
+
+@dataclass
+class FakeDelivery:
+    number: int
+    acknowledged: list[int]
+    retained: bool = False
+    topic: str = "v1/devices/d-1/readings"
+    received_at: datetime = NOW
+
+    @property
+    def payload(self):
+        return str(self.number).encode()
+
+    def acknowledge(self):
+        self.acknowledged.append(self.number)
+
+
+@dataclass
+class FakeSource:
+    waiting: list[FakeDelivery]
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def deliveries(self):
+        for delivery in self.waiting:
+            yield delivery
+        await asyncio.Event().wait()
+
+
+@dataclass
+class FakeSink:
+    """Stores in memory; refuses at random, or for good what `poison` names."""
+
+    unavailable_rate: float = 0.0
+    poison: frozenset[int] = frozenset()
+    seed: int = 0
+    batches: list[Batch] = field(default_factory=list)
+
+    def __post_init__(self):
+        self.random = random.Random(self.seed)  # noqa: S311
+
+    async def store(self, batch):
+        await asyncio.sleep(0)
+        if self.random.random() < self.unavailable_rate:
+            raise StoreUnavailable("away")
+        if any(reading.value in self.poison for reading in batch.readings):
+            raise BatchRefused("poison")
+        self.batches.append(batch)
+        return Outcome(len(batch.readings), 0, batch.rejected)
+
+    @property
+    def stored(self):
+        return [int(r.value) for batch in self.batches for r in batch.readings]
+
+
+class FakeEnrolment:
+    def __init__(self, rule=None):
+        streams = {"no2": StreamRules(1)}
+        devices = {"d-1": DeviceRules(DeviceState.ACTIVE, moving=False, streams=streams)}
+        self.registry = Registry({} if rule else devices, rule or ConnectorRule())
+        self._devices = devices
+        self.enrolled = []
+
+    async def enrol(self, device, properties):
+        self.enrolled.append((device, list(properties)))
+        self.registry = Registry(self._devices, self.registry.rule)
+
+
+def decode_number(_topic, payload):
+    number = int(payload)
+    return [Decoded("d-1", "no2", NOW + timedelta(microseconds=number), float(number), None)]
+
+
+def make_pipeline(source, sink, enrolment=None, *, max_batch=10, meter=None):
+    return Pipeline(
+        "mqtt",
+        source,
+        decode_number,
+        enrolment or FakeEnrolment(),
+        sink,
+        flow=Flow(max_batch, 0.001, 20),
+        clock=ClockRule(),
+        meter=meter or Meter(),
+    )
+
+
+async def run_until(pipeline, condition, timeout_s=10):
+    async with asyncio.timeout(timeout_s):
+        task = asyncio.create_task(pipeline.run())
+        while not condition():
+            assert not task.done(), task.exception()
+            await asyncio.sleep(0.001)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+
+@pytest.fixture(autouse=True)
+def _hurried(monkeypatch):
+    monkeypatch.setattr(module, "RETRY_FIRST_S", 0.0001)
+    monkeypatch.setattr(module, "RETRY_LAST_S", 0.0001)
+
+
+async def test_every_message_is_stored_then_acknowledged_in_order():
+    acknowledged = []
+    source = FakeSource([FakeDelivery(n, acknowledged) for n in range(55)])
+    sink, meter = FakeSink(), Meter()
+    await run_until(make_pipeline(source, sink, meter=meter), lambda: len(acknowledged) == 55)
+    assert acknowledged == sink.stored == list(range(55))
+    assert meter.in_flight == 0
+
+
+async def test_a_store_that_comes_and_goes_loses_nothing():
+    acknowledged = []
+    source = FakeSource([FakeDelivery(n, acknowledged) for n in range(100)])
+    sink = FakeSink(unavailable_rate=0.5)
+    await run_until(make_pipeline(source, sink), lambda: len(acknowledged) == 100)
+    assert acknowledged == sink.stored == list(range(100))
+
+
+async def test_nothing_is_acknowledged_while_the_store_is_away():
+    acknowledged = []
+    source = FakeSource([FakeDelivery(n, acknowledged) for n in range(100)])
+    sink = FakeSink(unavailable_rate=1.0)
+    calls = []
+    original = sink.store
+    sink.store = lambda batch: (calls.append(1), original(batch))[1]
+    await run_until(make_pipeline(source, sink), lambda: len(calls) > 5)
+    assert acknowledged == []
+
+
+async def test_one_poisonous_message_is_rejected_and_its_neighbours_are_stored():
+    acknowledged = []
+    source = FakeSource([FakeDelivery(n, acknowledged) for n in range(30)])
+    sink = FakeSink(poison=frozenset({7, 23}))
+    await run_until(make_pipeline(source, sink), lambda: len(acknowledged) == 30)
+    assert sink.stored == [n for n in range(30) if n not in (7, 23)]
+    lost = [r for batch in sink.batches for r in batch.rejections]
+    assert [(r.reason, r.payload) for r in lost] == [
+        (Reason.REFUSED_BY_STORE, b"7"),
+        (Reason.REFUSED_BY_STORE, b"23"),
+    ]
+    assert acknowledged == list(range(30))
+
+
+async def test_a_retained_copy_is_rejected():
+    acknowledged = []
+    source = FakeSource([FakeDelivery(1, acknowledged, retained=True)])
+    sink = FakeSink()
+    await run_until(make_pipeline(source, sink), lambda: acknowledged == [1])
+    assert [r.reason for r in sink.batches[0].rejections] == [Reason.RETAINED]
+
+
+async def test_an_unknown_device_is_taken_in_where_the_rule_says_so():
+    acknowledged = []
+    source = FakeSource([FakeDelivery(n, acknowledged) for n in range(3)])
+    sink, enrolment = FakeSink(), FakeEnrolment(ConnectorRule(register_under="environment"))
+    await run_until(make_pipeline(source, sink, enrolment), lambda: len(acknowledged) == 3)
+    assert enrolment.enrolled == [("d-1", ["no2"])]
+    assert sink.stored == [0, 1, 2]
+
+
+class Weightless:
+    readings = rejections = ()
+
+
+@given(st.integers(1, 60), st.integers(1, 25))
+@settings(deadline=None, max_examples=30)
+def test_batching_keeps_the_order_and_forgets_nothing(count, max_size):
+    class One(Weightless):
+        readings = (1,)
+
+    async def collect():
+        queue = asyncio.Queue()
+        for n in range(count):
+            queue.put_nowait(Examined(n, One()))
+        seen = []
+        async for batch in batches(queue, max_size=max_size, max_age_s=0):
+            assert len(batch) <= max_size
+            seen += [examined.delivery for examined in batch]
+            if len(seen) == count:
+                return seen
+        return seen
+
+    assert asyncio.run(collect()) == list(range(count))
