@@ -14,7 +14,7 @@ from hub.broker.access import is_password
 from hub.commands.ingest import check_migrated, clock_of, limits_of
 from hub.commands.keeping import RegistryKeeper
 from hub.commands.receiving import CONNECTOR, HttpReceiver
-from hub.embedded.mosquitto import check_port_is_free
+from hub.embedded.network import check_port_is_free
 from hub.settings import Settings
 from hub.storage.bell import BATCH, REGISTRY, RIGHTS, Bells
 from hub.storage.ledger import Ledger

@@ -19,6 +19,7 @@ from connectors.mqtt import Broker
 from hub.broker.access import acl_file, hash_password, password_file
 from hub.commands import sample
 from hub.embedded import mosquitto, postgres
+from hub.embedded.network import HOST, check_port_is_free, free_port
 from hub.embedded.process import Child
 from hub.errors import ConfigurationError
 from hub.settings import Settings
@@ -109,7 +110,7 @@ async def run_up(settings: Settings, data: Path, *, with_city: bool, rate: float
     folder = Folder(data)
     folder.prepare()
     with _alone(folder):
-        await mosquitto.check_port_is_free(settings.api.port, "STADSNAV_API_PORT")
+        await check_port_is_free(settings.api.port, "STADSNAV_API_PORT")
         console.say(f"Stadsnav starts, its data is in {_short(folder.root)}")
         async with _database(settings, folder, console) as (url, postgres_child):
             credentials = await _prepare(url, folder, console, with_city=with_city)
@@ -219,7 +220,7 @@ async def _broker(
     ) as running:
         console.step(f"broker: private Mosquitto runs on port {port}")
         env = {
-            "STADSNAV_MQTT_URL": f"mqtt://{user}:{password}@{mosquitto.HOST}:{port}",
+            "STADSNAV_MQTT_URL": f"mqtt://{user}:{password}@{HOST}:{port}",
             "STADSNAV_MQTT_PASSWORD_FILE": str(passwords),
             "STADSNAV_MQTT_ACL_FILE": str(acl),
             "STADSNAV_MQTT_PID_FILE": str(running.pid),
@@ -237,7 +238,7 @@ async def _run_parts(
     credentials: sample.Credentials | None,
     rate: float,
 ) -> None:
-    metrics_port = settings.ingest.metrics_port or _free_port()
+    metrics_port = settings.ingest.metrics_port or free_port()
     env = {**parts.env, "STADSNAV_INGEST_METRICS_PORT": str(metrics_port)}
     api_env = {k: v for k, v in env.items() if not k.startswith("STADSNAV_MQTT_")}
     ingest = _own("ingest", folder, env)
@@ -269,15 +270,6 @@ async def _run_parts(
 def _own(name: str, folder: Folder, env: dict[str, str], *arguments: str) -> Child:
     command = [sys.executable, "-m", "hub.cli", name, *arguments]
     return Child(name, command, folder.logs / f"{name}.log", env=env)
-
-
-def _free_port() -> int:
-    import socket  # noqa: PLC0415  needed on this path only
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def _until_connected(ingest: Child, metrics_port: int) -> None:

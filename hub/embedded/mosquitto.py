@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from hub.embedded.network import HOST, answers, check_port_is_free
 from hub.embedded.process import Child
 from hub.errors import ConfigurationError
 
 START_TIMEOUT_S = 10
-HOST = "127.0.0.1"
 
 # Mosquitto's own defaults break acknowledge-after-commit: 20 messages in flight, 1,000 queued and
 # the rest dropped without a word, nothing kept over a restart.
@@ -70,7 +70,7 @@ async def running(folder: Path, log: Path, *, port: int, window: int) -> AsyncIt
 
     `folder` must hold `passwords` and `acl` already: it serves nobody else, ever.
     """
-    await check_port_is_free(port)
+    await check_port_is_free(port, "STADSNAV_MQTT_PORT")
     configuration = folder / "mosquitto.conf"
     configuration.write_text(
         _CONFIGURATION.format(
@@ -103,24 +103,7 @@ async def _until_ready(child: Child, port: int) -> None:
     while asyncio.get_running_loop().time() < deadline:
         if not child.is_running:
             raise ConfigurationError(f"mosquitto cannot start: {child.last_words()}")
-        if await _answers(port):
+        if await answers(port):
             return
         await asyncio.sleep(0.02)
     raise ConfigurationError(f"mosquitto does not answer on port {port}; its log: {child.log}")
-
-
-async def check_port_is_free(port: int, variable: str = "STADSNAV_MQTT_PORT") -> None:
-    """Raise ConfigurationError if something else listens on this port of 127.0.0.1."""
-    if await _answers(port):
-        raise ConfigurationError(
-            f"port {port} is taken by another program: stop it, or set {variable} to a free port"
-        )
-
-
-async def _answers(port: int) -> bool:
-    try:
-        _, writer = await asyncio.open_connection(HOST, port)
-    except OSError:
-        return False
-    writer.close()
-    return True

@@ -1,0 +1,205 @@
+"""How long from a device's publish until others see it, while 1,000 messages/s arrive?
+
+Two ways of seeing: in `latest`, asked again and again, and as a server-sent event. Beside them, in
+the same run, how long the broker alone takes to hand a message to a subscriber.
+"""
+
+import asyncio
+import contextlib
+import json
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import aiomqtt
+import httpx
+
+from bench.bare import client
+from bench.hub import PROPERTY, BenchHub, bench_hub, device_id
+from bench.publishing import Publisher
+from bench.report import finish, say, summary_ms
+
+DEVICES = 100
+RATE = 1_000  # messages per second of background load
+SECONDS = 20
+WARM_UP_S = 3
+PROBE_EVERY_S = 0.05
+PROBE_DEVICE = DEVICES  # one more, which nobody else speaks for
+TIMEOUT_S = 10
+
+
+def payload(value: float) -> bytes:
+    time_ = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    return f'{{"time": "{time_}", "values": {{"{PROPERTY}": {value}}}}}'.encode()
+
+
+@contextmanager
+def background_load(port: int) -> Iterator[None]:
+    """Publish at a steady rate from another thread."""
+    ended = threading.Event()
+
+    def run() -> None:
+        publisher = Publisher(port)
+        started, sent = time.perf_counter(), 0
+        while not ended.is_set():
+            due = int((time.perf_counter() - started) * RATE)
+            for number in range(sent, due):
+                publisher.publish(number % DEVICES, payload(number % 500))
+            sent = due
+            time.sleep(0.002)
+        publisher.close()
+
+    thread = threading.Thread(target=run, name="load")
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+class Probes:
+    """Marked readings: when each was published, and how long until it was seen."""
+
+    def __init__(self, port: int) -> None:
+        self._publisher = Publisher(port)
+        self._published: dict[float, float] = {}
+        self._number = 0
+        self.seconds: list[float] = []
+
+    def send(self) -> float:
+        self._number += 1
+        mark = float(self._number)
+        self._published[mark] = time.perf_counter()
+        self._publisher.publish(PROBE_DEVICE, payload(mark))
+        return mark
+
+    def seen(self, mark: float) -> None:
+        published = self._published.pop(mark, None)
+        if published is not None:
+            self.seconds.append(time.perf_counter() - published)
+
+    def close(self) -> None:
+        self._publisher.close()
+
+
+async def by_latest(hub: BenchHub, http: httpx.AsyncClient) -> list[float]:
+    """Publish, then ask `latest` until it shows."""
+    probes, stop_at = Probes(hub.mqtt_port), time.monotonic() + SECONDS
+    while time.monotonic() < stop_at:
+        mark = probes.send()
+        async with asyncio.timeout(TIMEOUT_S):
+            while await _latest(hub, http) != mark:
+                pass
+        probes.seen(mark)
+        await asyncio.sleep(PROBE_EVERY_S)
+    probes.close()
+    return probes.seconds
+
+
+async def _latest(hub: BenchHub, http: httpx.AsyncClient) -> float | None:
+    answer = await http.get(f"{hub.feed_url}/latest", params={"datastream": PROBE_DEVICE + 1})
+    rows = answer.raise_for_status().json()["readings"]
+    return rows[0]["value"] if rows else None
+
+
+async def by_stream(hub: BenchHub, http: httpx.AsyncClient) -> list[float]:
+    """Publish, and listen to the feed's stream meanwhile."""
+    probes = Probes(hub.mqtt_port)
+
+    async def listen() -> None:
+        async for row in _stream(hub, http):
+            if row["device"] == device_id(PROBE_DEVICE):
+                probes.seen(row["value"])
+
+    async with _running(listen()):
+        await _send_for_a_while(probes)
+    probes.close()
+    return probes.seconds
+
+
+async def by_broker(hub: BenchHub) -> list[float]:
+    """Publish, and subscribe to the broker itself meanwhile."""
+    probes = Probes(hub.mqtt_port)
+
+    async def listen() -> None:
+        async with client(hub.mqtt_port, "bench-listener") as subscriber:
+            await subscriber.subscribe(f"v1/devices/{device_id(PROBE_DEVICE)}/readings", qos=1)
+            async for message in subscriber.messages:
+                probes.seen(float(json.loads(_bytes(message))["values"][PROPERTY]))
+
+    async with _running(listen()):
+        await _send_for_a_while(probes)
+    probes.close()
+    return probes.seconds
+
+
+def _bytes(message: aiomqtt.Message) -> bytes:
+    return bytes(message.payload)
+
+
+async def _send_for_a_while(probes: Probes) -> None:
+    await asyncio.sleep(1)
+    stop_at = time.monotonic() + SECONDS
+    while time.monotonic() < stop_at:
+        probes.send()
+        await asyncio.sleep(PROBE_EVERY_S)
+    await asyncio.sleep(1)
+
+
+async def _stream(hub: BenchHub, http: httpx.AsyncClient) -> AsyncIterator[dict[str, Any]]:
+    async with http.stream("GET", f"{hub.feed_url}/stream", timeout=None) as answer:
+        answer.raise_for_status()
+        event = ""
+        async for line in answer.aiter_lines():
+            if line.startswith("event: "):
+                event = line[7:]
+            elif line.startswith("data: ") and event == "readings":
+                for row in json.loads(line[6:]):
+                    yield row
+
+
+@asynccontextmanager
+async def _running(work: object) -> AsyncIterator[None]:
+    task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+async def main() -> None:
+    async with (
+        bench_hub(DEVICES + 1) as hub,
+        hub.command("ingest"),
+        hub.command("api"),
+        httpx.AsyncClient(headers={"Authorization": f"Bearer {hub.key}"}) as http,
+    ):
+        await hub.until_ready()
+        await asyncio.sleep(1)
+        with background_load(hub.mqtt_port):
+            await asyncio.sleep(WARM_UP_S)
+            say(f"{RATE} messages/s arrive; publish → latest, for {SECONDS} s")
+            latest = await by_latest(hub, http)
+            say(f"publish → server-sent event, for {SECONDS} s")
+            stream = await by_stream(hub, http)
+            say(f"publish → another MQTT subscriber, for {SECONDS} s")
+            broker = await by_broker(hub)
+        finish(
+            "bench.latency",
+            {
+                "background_messages_per_s": RATE,
+                "publish_to_latest": summary_ms(latest),
+                "publish_to_event": summary_ms(stream),
+                "publish_to_mqtt_subscriber": summary_ms(broker),
+            },
+        )
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
