@@ -69,6 +69,7 @@ async def _serve(hub: Hub, settings: Settings) -> None:
         port=settings.api.port,
         log_config=None,
         access_log=False,
+        lifespan="off",
         server_header=False,
         timeout_graceful_shutdown=STOP_PATIENCE_S,
     )

@@ -111,6 +111,8 @@ async def run_up(settings: Settings, data: Path, *, with_city: bool, rate: float
     folder.prepare()
     with _alone(folder):
         await check_port_is_free(settings.api.port, "STADSNAV_API_PORT")
+        if settings.mqtt.url is None:
+            await check_port_is_free(settings.mqtt.port, "STADSNAV_MQTT_PORT")
         console.say(f"Stadsnav starts, its data is in {_short(folder.root)}")
         async with _database(settings, folder, console) as (url, postgres_child):
             credentials = await _prepare(url, folder, console, with_city=with_city)
@@ -371,12 +373,13 @@ def _things_to_try(
         f"One key per organisation (also in {_short(folder.credentials)}):",
         *(f"  {organisation:<12} {key}" for organisation, key in credentials.keys.items()),
         "",
-        "Try it, in another terminal. Follow a feed as the traffic administration:",
-        f"  curl -N -H 'Authorization: Bearer {reader}' {feed}/stream",
-        "Publish a reading as a device of the environment administration:",
+        "Try it, in another terminal. Publish a reading as a device of the environment "
+        "administration:",
         f"  {_publish(parts.broker, device, password, message)}",
-        "Read it:",
+        "Read it as the traffic administration, which has an agreement about it:",
         f"  curl -H 'Authorization: Bearer {reader}' {feed}/latest",
+        "Follow it (publish again meanwhile, and see it come):",
+        f"  curl -N -H 'Authorization: Bearer {reader}' {feed}/stream",
     ]
 
 

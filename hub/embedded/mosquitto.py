@@ -26,7 +26,7 @@ acl_file {folder}/acl
 max_inflight_messages {window}
 max_queued_messages 0
 max_queued_bytes {queued_bytes}
-message_size_limit 4194304
+max_packet_size 4194304
 
 persistence true
 persistence_location {folder}/
