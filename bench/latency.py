@@ -7,11 +7,10 @@ the same run, how long the broker alone takes to hand a message to a subscriber.
 import asyncio
 import contextlib
 import json
-import threading
+import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from datetime import UTC, datetime
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import aiomqtt
@@ -19,8 +18,9 @@ import httpx
 
 from bench.bare import client
 from bench.hub import PROPERTY, BenchHub, bench_hub, device_id
-from bench.publishing import Publisher
+from bench.load import payload
 from bench.report import finish, say, summary_ms
+from hub.embedded.process import Child
 
 DEVICES = 100
 RATE = 1_000  # messages per second of background load
@@ -29,52 +29,35 @@ WARM_UP_S = 3
 PROBE_EVERY_S = 0.05
 PROBE_DEVICE = DEVICES  # one more, which nobody else speaks for
 TIMEOUT_S = 10
+TOPIC = f"v1/devices/{device_id(PROBE_DEVICE)}/readings"
 
 
-def payload(value: float) -> bytes:
-    time_ = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-    return f'{{"time": "{time_}", "values": {{"{PROPERTY}": {value}}}}}'.encode()
-
-
-@contextmanager
-def background_load(port: int) -> Iterator[None]:
-    """Publish at a steady rate from another thread."""
-    ended = threading.Event()
-
-    def run() -> None:
-        publisher = Publisher(port)
-        started, sent = time.perf_counter(), 0
-        while not ended.is_set():
-            due = int((time.perf_counter() - started) * RATE)
-            for number in range(sent, due):
-                publisher.publish(number % DEVICES, payload(number % 500))
-            sent = due
-            time.sleep(0.002)
-        publisher.close()
-
-    thread = threading.Thread(target=run, name="load")
-    thread.start()
+@asynccontextmanager
+async def background_load(hub: BenchHub) -> AsyncIterator[None]:
+    """Publish at a steady rate from another process."""
+    command = [sys.executable, "-m", "bench.load", str(hub.mqtt_port), str(RATE), str(DEVICES)]
+    child = Child("load", command, hub.folder / "load.log")
+    await child.start()
     try:
         yield
     finally:
-        ended.set()
-        thread.join()
+        await child.stop()
 
 
 class Probes:
     """Marked readings: when each was published, and how long until it was seen."""
 
-    def __init__(self, port: int) -> None:
-        self._publisher = Publisher(port)
+    def __init__(self, publisher: aiomqtt.Client) -> None:
+        self._publisher = publisher
         self._published: dict[float, float] = {}
         self._number = 0
         self.seconds: list[float] = []
 
-    def send(self) -> float:
+    async def send(self) -> float:
         self._number += 1
         mark = float(self._number)
         self._published[mark] = time.perf_counter()
-        self._publisher.publish(PROBE_DEVICE, payload(mark))
+        await self._publisher.publish(TOPIC, payload(mark), qos=1)
         return mark
 
     def seen(self, mark: float) -> None:
@@ -82,21 +65,17 @@ class Probes:
         if published is not None:
             self.seconds.append(time.perf_counter() - published)
 
-    def close(self) -> None:
-        self._publisher.close()
 
-
-async def by_latest(hub: BenchHub, http: httpx.AsyncClient) -> list[float]:
+async def by_latest(probes: Probes, hub: BenchHub, http: httpx.AsyncClient) -> list[float]:
     """Publish, then ask `latest` until it shows."""
-    probes, stop_at = Probes(hub.mqtt_port), time.monotonic() + SECONDS
+    stop_at = time.monotonic() + SECONDS
     while time.monotonic() < stop_at:
-        mark = probes.send()
+        mark = await probes.send()
         async with asyncio.timeout(TIMEOUT_S):
             while await _latest(hub, http) != mark:
                 pass
         probes.seen(mark)
         await asyncio.sleep(PROBE_EVERY_S)
-    probes.close()
     return probes.seconds
 
 
@@ -106,9 +85,8 @@ async def _latest(hub: BenchHub, http: httpx.AsyncClient) -> float | None:
     return rows[0]["value"] if rows else None
 
 
-async def by_stream(hub: BenchHub, http: httpx.AsyncClient) -> list[float]:
+async def by_stream(probes: Probes, hub: BenchHub, http: httpx.AsyncClient) -> list[float]:
     """Publish, and listen to the feed's stream meanwhile."""
-    probes = Probes(hub.mqtt_port)
 
     async def listen() -> None:
         async for row in _stream(hub, http):
@@ -117,23 +95,20 @@ async def by_stream(hub: BenchHub, http: httpx.AsyncClient) -> list[float]:
 
     async with _running(listen()):
         await _send_for_a_while(probes)
-    probes.close()
     return probes.seconds
 
 
-async def by_broker(hub: BenchHub) -> list[float]:
+async def by_broker(probes: Probes, hub: BenchHub) -> list[float]:
     """Publish, and subscribe to the broker itself meanwhile."""
-    probes = Probes(hub.mqtt_port)
 
     async def listen() -> None:
         async with client(hub.mqtt_port, "bench-listener") as subscriber:
-            await subscriber.subscribe(f"v1/devices/{device_id(PROBE_DEVICE)}/readings", qos=1)
+            await subscriber.subscribe(TOPIC, qos=1)
             async for message in subscriber.messages:
                 probes.seen(float(json.loads(_bytes(message))["values"][PROPERTY]))
 
     async with _running(listen()):
         await _send_for_a_while(probes)
-    probes.close()
     return probes.seconds
 
 
@@ -145,7 +120,7 @@ async def _send_for_a_while(probes: Probes) -> None:
     await asyncio.sleep(1)
     stop_at = time.monotonic() + SECONDS
     while time.monotonic() < stop_at:
-        probes.send()
+        await probes.send()
         await asyncio.sleep(PROBE_EVERY_S)
     await asyncio.sleep(1)
 
@@ -182,14 +157,14 @@ async def main() -> None:
     ):
         await hub.until_ready()
         await asyncio.sleep(1)
-        with background_load(hub.mqtt_port):
+        async with background_load(hub), client(hub.mqtt_port, "bench-probe") as publisher:
             await asyncio.sleep(WARM_UP_S)
             say(f"{RATE} messages/s arrive; publish → latest, for {SECONDS} s")
-            latest = await by_latest(hub, http)
+            latest = await by_latest(Probes(publisher), hub, http)
             say(f"publish → server-sent event, for {SECONDS} s")
-            stream = await by_stream(hub, http)
+            stream = await by_stream(Probes(publisher), hub, http)
             say(f"publish → another MQTT subscriber, for {SECONDS} s")
-            broker = await by_broker(hub)
+            broker = await by_broker(Probes(publisher), hub)
         finish(
             "bench.latency",
             {
