@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from hub.errors import StoreUnavailable
 from hub.storage.pool import connect
@@ -79,3 +81,16 @@ class Bells:
     def _ring(self, channel: str) -> None:
         for bell in self._bells[channel]:
             bell.ring()
+
+
+@asynccontextmanager
+async def listening(url: str, *channels: str) -> AsyncIterator[Bell]:
+    """Listen in the background for as long as the block lasts; yield one bell for all channels."""
+    bells = Bells()
+    bell = bells.on(*channels)
+    begun = bell.ticket()
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(bells.listen(url), name="bells")
+        await begun.wait()  # it rings once as soon as it listens
+        yield bell
+        task.cancel()
