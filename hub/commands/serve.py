@@ -19,6 +19,7 @@ from hub.settings import Settings
 from hub.storage.bell import BATCH, REGISTRY, RIGHTS, Bells
 from hub.storage.ledger import Ledger
 from hub.storage.pool import Store, open_store
+from hub.web import pages
 
 START_PATIENCE_S = 60
 STOP_PATIENCE_S = 1
@@ -63,8 +64,10 @@ def _hub(settings: Settings, store: Store, keeper: RegistryKeeper, bells: Bells)
 
 
 async def _serve(hub: Hub, settings: Settings) -> None:
+    app = create_app(hub)
+    pages.install(app)
     config = uvicorn.Config(
-        create_app(hub),
+        app,
         host=settings.api.host,
         port=settings.api.port,
         log_config=None,

@@ -44,6 +44,11 @@ async def seeded(db, city, make):
     return [(stream, time, value) for (stream, time), value in sorted(rows.items())]
 
 
+def steady(row):
+    """A row without the last digits of its mean: those depend on the order of adding up."""
+    return row._replace(mean=round(row.mean, 9)) if isinstance(row, Bucket) else row
+
+
 def ends(make):
     return make.noon, make.noon + timedelta(days=10)
 
@@ -98,7 +103,7 @@ async def test_pages_have_no_gap_and_no_repeat(db, seeded, make, resolution, lim
         assert page
         paged += page
         cursor = Cursor(page[-1].datastream_id, page[-1].time)
-    assert paged[: len(whole)] == whole
+    assert [steady(row) for row in paged[: len(whole)]] == [steady(row) for row in whole]
 
 
 async def test_late_readings_appear_in_every_resolution(db, seeded, make):
