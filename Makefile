@@ -14,7 +14,7 @@ up: .venv/runtime.stamp  ## start everything on this machine, with a sample city
 	@exec $(STADSNAV) up $(ARGS)
 
 test: .venv/dev.stamp  ## run the tests on embedded parts
-	@$(PYTHON) -m pytest -m "not browser and not community" $(ARGS)
+	@$(PYTHON) -m pytest -m "not browser and not community and not recorded" $(ARGS)
 
 check: lint types layers  ## what CI checks beside the tests
 

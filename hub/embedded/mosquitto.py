@@ -24,7 +24,7 @@ password_file {folder}/passwords
 acl_file {folder}/acl
 
 max_inflight_messages {window}
-max_queued_messages 0
+max_queued_messages {queued_messages}
 max_queued_bytes {queued_bytes}
 max_packet_size 4194304
 
@@ -38,6 +38,8 @@ log_type warning
 connection_messages false
 """
 
+# Not 0, "without limit": Mosquitto 2.0.11 then cuts off every client whose publish it denies.
+QUEUED_MESSAGES = 100_000_000
 QUEUED_BYTES = 1_000_000_000  # per client: an hour of 2,000 messages/s, then the broker drops
 
 
@@ -78,6 +80,7 @@ async def running(folder: Path, log: Path, *, port: int, window: int) -> AsyncIt
             host=HOST,
             folder=folder,
             window=window,
+            queued_messages=QUEUED_MESSAGES,
             queued_bytes=QUEUED_BYTES,
             user=_own_name(),
         )

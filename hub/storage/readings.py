@@ -1,6 +1,7 @@
 """Read readings: history, latest, and what was committed since. Only shaped queries get in."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hub.domain.queries import BatchMark, Bucket, Cursor, Raw, Row, ShapedQuery
@@ -63,7 +64,10 @@ async def latest(db: Db, query: ShapedQuery) -> list[Row]:
     """Return the newest row of every datastream within [since, until): a reading or a bucket."""
     if query.resolution is not None:
         newest: dict[int, Row] = {}
-        for row in await history(db, query):
+        # Every bucket of every datastream: a page's limit would leave out the last datastreams.
+        buckets = (query.until - query.since) // query.resolution
+        most = (len(query.fixed) + len(query.moving)) * buckets
+        for row in await history(db, replace(query, limit=most)):
             newest[row.datastream_id] = row  # rows come in the order of time
         return list(newest.values())
     rows = await db.fetch(
