@@ -58,37 +58,46 @@ ORGANISATIONS = (
     Organisation("region", "Region Norr"),
 )
 
-_QUDT = "https://qudt.org/vocab/quantitykind/"
+_QUDT = "http://qudt.org/vocab/quantitykind/"  # QUDT's own identifiers are http, not https
+_CF = "http://vocab.nerc.ac.uk/standard_name/"  # the CF standard names
+_EEA = "http://dd.eionet.europa.eu/vocabulary/aq/pollutant/"  # as in EU air quality reporting
 
 PROPERTIES = (
-    ObservedProperty("no2", "Nitrogen dioxide", "ug/m3", None, low=0, high=500),
-    ObservedProperty("pm10", "Particles below 10 µm", "ug/m3", None, low=0, high=600),
-    ObservedProperty("pm2_5", "Particles below 2.5 µm", "ug/m3", None, low=0, high=400),
+    ObservedProperty("no2", "Nitrogen dioxide", "ug/m3", f"{_EEA}8", low=0, high=500),
+    ObservedProperty("pm10", "Particles below 10 µm", "ug/m3", f"{_EEA}5", low=0, high=600),
+    ObservedProperty("pm2_5", "Particles below 2.5 µm", "ug/m3", f"{_EEA}6001", low=0, high=400),
     ObservedProperty(
-        "temperature", "Air temperature", "Cel", f"{_QUDT}Temperature", low=-45, high=45
+        "temperature", "Air temperature", "Cel", f"{_CF}air_temperature/", low=-45, high=45
     ),
     ObservedProperty(
         "laeq", "Equivalent sound level", "dB[SPL]", f"{_QUDT}SoundPressureLevel", low=20, high=130
     ),
-    ObservedProperty("vehicle_count", "Vehicles a minute", "/min", None, low=0, high=200),
+    ObservedProperty("vehicle_count", "Vehicles a minute", "{vehicles}", None, low=0, high=200),
     ObservedProperty("vehicle_speed", "Mean speed", "km/h", f"{_QUDT}Speed", low=0, high=160),
-    ObservedProperty("free_spaces", "Free parking spaces", "1", None, low=0, high=2000),
+    ObservedProperty("free_spaces", "Free parking spaces", "{spaces}", None, low=0, high=2000),
     ObservedProperty("parking_status", "Status of a car park", "1", None, kind="text"),
-    ObservedProperty("water_level", "Water level", "m", f"{_QUDT}Height", low=-3, high=10),
+    ObservedProperty(
+        "water_level",
+        "Water level",
+        "m",
+        f"{_CF}water_surface_height_above_reference_datum/",
+        low=-3,
+        high=10,
+    ),
     ObservedProperty(
         "water_temperature", "Water temperature", "Cel", f"{_QUDT}Temperature", low=-2, high=35
     ),
     ObservedProperty(
-        "humidity", "Relative humidity", "%", f"{_QUDT}RelativeHumidity", low=0, high=100
+        "humidity", "Relative humidity", "%", f"{_CF}relative_humidity/", low=0, high=100
     ),
-    ObservedProperty("wind_speed", "Wind speed", "m/s", f"{_QUDT}Speed", low=0, high=60),
-    ObservedProperty("precipitation", "Rain", "mm/h", None, low=0, high=150),
+    ObservedProperty("wind_speed", "Wind speed", "m/s", f"{_CF}wind_speed/", low=0, high=60),
+    ObservedProperty("precipitation", "Rain", "mm/h", f"{_CF}rainfall_rate/", low=0, high=150),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class _Kind:
-    """So many devices of a kind, spread over the city within `radius_m` of a district."""
+    """So many devices of a kind, spread over the districts, or along the shore."""
 
     kind: str
     organisation: str
@@ -96,6 +105,7 @@ class _Kind:
     properties: tuple[str, ...]
     interval_s: float
     name: str
+    ashore: bool = False
 
 
 # Together about twenty messages a second.
@@ -104,7 +114,7 @@ _KINDS = (
     _Kind("noise", "environment", 40, ("laeq",), 8, "Noise"),
     _Kind("traffic-counter", "traffic", 49, ("vehicle_count", "vehicle_speed"), 10, "Traffic"),
     _Kind("parking", "property", 30, ("free_spaces", "parking_status"), 12, "Car park"),
-    _Kind("water-level", "water", 25, ("water_level", "water_temperature"), 10, "Water"),
+    _Kind("water-level", "water", 25, ("water_level", "water_temperature"), 10, "Water", True),
     _Kind(
         "weather",
         "region",
@@ -115,13 +125,14 @@ _KINDS = (
     ),
 )
 
+# Name, metres east and north of the centre, radius in metres: together about 8 by 6 km.
+_WATERSIDE = (("Gamla hamnen", 0, -200, 1000), ("Sjövik", 2900, -1000, 1100))
 _DISTRICTS = (
-    ("Gamla hamnen", 0, 0, 900),
-    ("Kvarnberget", -1900, 900, 800),
-    ("Norrmalmen", 300, 2000, 900),
-    ("Sjövik", 2300, -600, 900),
-    ("Lundby", -2500, -1300, 900),
-    ("Industrivägen", 1900, 1800, 700),
+    *_WATERSIDE,
+    ("Kvarnberget", -2400, 1200, 1000),
+    ("Norrmalmen", 300, 2100, 1000),
+    ("Lundby", -2900, -1600, 1100),
+    ("Industrivägen", 2500, 1900, 900),
 )
 
 _STREETS = (
@@ -144,8 +155,11 @@ def chance(*key: object) -> float:
 
 def _device(kind: _Kind, number: int) -> Device:
     id_ = f"{kind.kind}-{number:03}"
-    district, east_m, north_m, radius_m = _DISTRICTS[int(chance(id_, "district") * len(_DISTRICTS))]
-    angle, distance = chance(id_, "angle") * math.tau, math.sqrt(chance(id_, "far")) * radius_m
+    districts = _WATERSIDE if kind.ashore else _DISTRICTS
+    district, east_m, north_m, radius_m = districts[int(chance(id_, "district") * len(districts))]
+    # The water lies south of the waterside districts: their southern edge is the shore.
+    angle = chance(id_, "angle") * (-math.pi if kind.ashore else math.tau)
+    distance = radius_m * (1 if kind.ashore else math.sqrt(chance(id_, "far")))
     lon, lat = at(east_m + distance * math.cos(angle), north_m + distance * math.sin(angle))
     street = _STREETS[int(chance(id_, "street") * len(_STREETS))]
     house = 1 + int(chance(id_, "house") * 60)
@@ -159,7 +173,7 @@ def _bus() -> Device:
     lon, lat = CENTRE
     return Device(
         "bus-1", "region", "bus", "Bus 1, Gamla hamnen to Sjövik", lon, lat, True,
-        ("temperature", "vehicle_speed"), 2,
+        ("temperature", "vehicle_speed"), 5,
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What does a device measure at a moment? The same answer whenever it is asked."""
+"""What does a device measure at a moment, and where is it, the same whenever it is asked?"""
 
 import math
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def value(device: Device, property_id: str, time: datetime) -> float | str:
         return found
     low, high = _RANGES[property_id]
     found = max(found, -math.inf if low is None else low)
-    return round(min(found, math.inf if high is None else high), 2)
+    return round(min(found, math.inf if high is None else high), 2) + 0.0  # never -0.0
 
 
 def position(device: Device, time: datetime) -> tuple[float, float]:
@@ -37,8 +37,13 @@ def _seconds(time: datetime) -> float:
 
 
 def _hour(time: datetime) -> float:
-    """Return the hour of the day, roughly local: the city lies an hour east of Greenwich."""
-    return (_seconds(time) / HOUR_S + 1) % 24
+    """Return the hour of the day in winter time: people here ignore summer time."""
+    return _local(time) / HOUR_S % 24
+
+
+def _local(time: datetime) -> float:
+    """Return seconds since 1970 by the city's clock, which is an hour ahead of Greenwich."""
+    return _seconds(time) + HOUR_S
 
 
 def _season(time: datetime) -> float:
@@ -77,7 +82,7 @@ def _weather(what: str, time: datetime, period_s: float) -> float:
 def rush(time: datetime) -> float:
     """Return how full the streets are, 0 at night to about 1 in a weekday's rush hour."""
     hour = _hour(time)
-    weekday = (int(_seconds(time) / DAY_S) + 3) % 7 < 5  # noqa: PLR2004  1970-01-01 was a Thursday
+    weekday = (int(_local(time) // DAY_S) + 3) % 7 < 5  # noqa: PLR2004  1970-01-01 was a Thursday
     morning = math.exp(-(((hour - 8) / 1.5) ** 2))
     evening = math.exp(-(((hour - 16.7) / 1.9) ** 2))
     by_day = 0.45 * math.exp(-(((hour - 13) / 4.5) ** 2))
@@ -187,8 +192,8 @@ _PATTERNS: dict[str, Callable[[Device, datetime], float | str]] = {
     "precipitation": lambda _, time: rain(time),
 }
 
-# The bus's round, in metres east and north of the centre.
-_ROUTE = ((0, 0), (700, 250), (1500, -100), (2300, -600), (2000, -1100), (1000, -900), (200, -500))
+# The bus's round, in metres east and north of the centre: seven kilometres in twenty minutes.
+_ROUTE = ((0, 0), (900, 300), (1900, -100), (2900, -700), (2600, -1400), (1300, -1000), (200, -600))
 _LEGS = [math.dist(a, b) for a, b in zip(_ROUTE, (*_ROUTE[1:], _ROUTE[0]), strict=True)]
 _BUS_SPEED_M_S = 22 / 3.6
 

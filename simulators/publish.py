@@ -3,15 +3,15 @@
 import asyncio
 import json
 import random
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 import aiomqtt
 
 from simulators.city import Device
 from simulators.patterns import position, value
+from simulators.progress import Backlog, Progress
 
 QOS = 1
 CONNECTS_AT_ONCE = 20
@@ -19,6 +19,8 @@ BUFFERED = 1_000  # unsent messages that a device keeps while the broker is away
 RECONNECT_FIRST_S = 0.5
 RECONNECT_LAST_S = 15.0
 REPORT_EVERY_S = 30.0
+
+BrokerError = aiomqtt.MqttError  # for those who catch it without speaking MQTT themselves
 
 Tell = Callable[[str], object]
 
@@ -28,7 +30,8 @@ def topic_of(device: str) -> str:
 
 
 def payload_of(device: Device, time: datetime) -> bytes:
-    """Return what a device says at a moment: the hub's native payload."""
+    """Return what a device says at a moment, to the millisecond: the hub's native payload."""
+    time = time.replace(microsecond=time.microsecond // 1000 * 1000)
     said: dict[str, object] = {
         "time": time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "values": {name: value(device, name, time) for name in device.properties},
@@ -36,24 +39,6 @@ def payload_of(device: Device, time: datetime) -> bytes:
     if device.moving:
         said["position"] = list(position(device, time))
     return json.dumps(said, ensure_ascii=False).encode()
-
-
-class Progress:
-    """What all devices together have done."""
-
-    def __init__(self) -> None:
-        self.connected = 0
-        self.acknowledged = 0
-        self.dropped = 0
-
-    @contextmanager
-    def one_more(self) -> Iterator[None]:
-        """Count a connection for as long as it lasts."""
-        self.connected += 1
-        try:
-            yield
-        finally:
-            self.connected -= 1
 
 
 async def run_city(
@@ -65,11 +50,17 @@ async def run_city(
     rate: float = 1.0,
     tell: Tell = print,
 ) -> None:
-    """Let every device talk until cancelled; `rate` 2 makes them talk twice as often."""
+    """Let every device talk until cancelled; `rate` 2 makes them talk twice as often.
+
+    Raises ValueError when a device has no password. A broker that is away, or refuses a device,
+    is told once and tried again.
+    """
+    if without := [device.id for device in devices if device.id not in passwords]:
+        raise ValueError(f"no password for {', '.join(without[:5])}")
     gate = asyncio.Semaphore(CONNECTS_AT_ONCE)
-    progress = Progress()
+    progress = Progress(len(devices), tell)
     async with asyncio.TaskGroup() as group:
-        group.create_task(_report(progress, len(devices), tell), name="report")
+        group.create_task(_report(progress, tell), name="report")
         for device in devices:
             talker = _Talker(device, passwords[device.id], host, port, progress)
             group.create_task(talker.observe(device.interval_s / rate), name=f"observe.{device.id}")
@@ -86,18 +77,13 @@ class _Talker:
         self._password = password
         self._address = host, port
         self._progress = progress
-        self._unsent: deque[bytes] = deque()
-        self._news = asyncio.Event()
+        self._unsent = Backlog(BUFFERED, progress)
 
     async def observe(self, interval_s: float) -> None:
         """Observe every `interval_s`; while the broker is away the oldest are dropped at last."""
         await asyncio.sleep(interval_s * random.random())  # devices do not speak in chorus
         while True:
-            if len(self._unsent) >= BUFFERED:
-                self._unsent.popleft()
-                self._progress.dropped += 1
-            self._unsent.append(payload_of(self._device, datetime.now(UTC)))
-            self._news.set()
+            self._unsent.add(payload_of(self._device, datetime.now(UTC)))
             await asyncio.sleep(interval_s)
 
     async def send(self, gate: asyncio.Semaphore) -> None:
@@ -113,35 +99,61 @@ class _Talker:
                     stack.enter_context(self._progress.one_more())
                     waited_s = RECONNECT_FIRST_S
                     await self._send_all(client)
-            except aiomqtt.MqttError:
+            except aiomqtt.MqttError as error:
+                _end_if_cancelled()
+                self._progress.failed(self._device.id, error)
                 await asyncio.sleep(waited_s * random.uniform(0.5, 1.5))
                 waited_s = min(waited_s * 2, RECONNECT_LAST_S)
 
     async def _send_all(self, client: aiomqtt.Client) -> None:
         while True:
-            while self._unsent:
-                await client.publish(topic_of(self._device.id), self._unsent[0], qos=QOS)
-                self._unsent.popleft()  # only now: the broker has acknowledged it
-                self._progress.acknowledged += 1
-            self._news.clear()
-            await self._news.wait()
+            _end_if_cancelled()
+            message = await self._unsent.oldest()
+            try:
+                await client.publish(topic_of(self._device.id), message, qos=QOS)
+            except aiomqtt.MqttError:
+                self._unsent.put_back(message)  # the broker may have it, or not: it comes again
+                raise
+            self._progress.acknowledged += 1
 
 
-def connection(device: str, password: str, host: str, port: int) -> aiomqtt.Client:
-    """Return a device's own connection: user name and client id are the device's id."""
-    return aiomqtt.Client(host, port, username=device, password=password, identifier=device)
+def _end_if_cancelled() -> None:
+    """End a task whose cancellation was lost.
+
+    aiomqtt waits by asyncio.wait_for, which until Python 3.12 forgets a cancellation that comes
+    together with the result: the task would talk on, and its group wait for ever.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
+def connection(
+    device: str, password: str, host: str, port: int, *, window: int = 20
+) -> aiomqtt.Client:
+    """Return a device's own connection: user name and client id are the device's id.
+
+    `window` is how many messages may wait for the broker's acknowledgement.
+    """
+    client = aiomqtt.Client(
+        host,
+        port,
+        username=device,
+        password=password,
+        identifier=device,
+        max_inflight_messages=window,
+    )
+    client.pending_calls_threshold = window  # it warns beyond ten unless told
+    return client
 
 
 async def send_once(device: str, password: str, payload: bytes, *, host: str, port: int) -> None:
-    """Publish one message and wait for the broker's acknowledgement. Raises aiomqtt.MqttError."""
+    """Publish one message and wait for the broker's acknowledgement. Raises BrokerError."""
     async with connection(device, password, host, port) as client:
         await client.publish(topic_of(device), payload, qos=QOS)
 
 
-async def _report(progress: Progress, devices: int, tell: Tell) -> None:
-    while progress.connected < devices:
-        await asyncio.sleep(0.2)
-    tell(f"{devices} devices connected")
+async def _report(progress: Progress, tell: Tell) -> None:
     while True:
         await asyncio.sleep(REPORT_EVERY_S)
         tell(

@@ -1,29 +1,22 @@
 """Say again what was recorded: CSV files with `timestamp,value`, as one device."""
 
 import asyncio
-import csv
 import json
-import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from pathlib import Path
-from typing import NamedTuple
-from zoneinfo import ZoneInfo
+
+import aiomqtt
 
 from simulators.publish import QOS, connection, topic_of
+from simulators.recording import Recorded, read_csv
+
+__all__ = ["Recorded", "ReplayReport", "read_csv", "replay"]
 
 TELL_EVERY_S = 1.0
 ACKNOWLEDGED_WITHIN_S = 30.0
-
-
-class Recorded(NamedTuple):
-    """One recorded value; `time` is aware."""
-
-    time: datetime
-    value: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,32 +28,22 @@ class ReplayReport:
     seconds: float
 
 
-def read_csv(path: Path, timezone: ZoneInfo) -> list[Recorded]:
-    """Read a recording, in the order of its file.
+@dataclass(frozen=True, slots=True)
+class _Message:
+    """A payload of one or more readings, due so many seconds after the start."""
 
-    Times without offset are local to `timezone`. In the hour that autumn repeats they are taken
-    as the first of the two; a time that spring skips is read with the offset before the change.
-    Raises ValueError naming file and line.
-    """
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        rows = csv.reader(file)
-        header = next(rows, [])
-        if [name.strip() for name in header[:2]] != ["timestamp", "value"]:
-            raise ValueError(f"{path.name}, line 1: the header must be timestamp,value")
-        return [_recorded(path, rows.line_num, row, timezone) for row in rows if row]
+    payload: bytes
+    readings: int
+    due_s: float
 
 
-def _recorded(path: Path, line: int, row: list[str], timezone: ZoneInfo) -> Recorded:
-    try:
-        when, value = datetime.fromisoformat(row[0].strip()), float(row[1])
-    except (ValueError, IndexError) as error:
-        raise ValueError(
-            f"{path.name}, line {line}: expected a time and a number such as "
-            f"2015-09-01 13:45:00,3.06, not {','.join(row)[:60]!r}"
-        ) from error
-    if not math.isfinite(value):
-        raise ValueError(f"{path.name}, line {line}: {row[1]!r} is not a finite number")
-    return Recorded((when if when.tzinfo else when.replace(tzinfo=timezone)).astimezone(UTC), value)
+@dataclass(slots=True)
+class _Count:
+    """Readings so far."""
+
+    planned: int
+    sent: int = 0
+    acknowledged: int = 0
 
 
 async def replay(
@@ -78,50 +61,78 @@ async def replay(
     per_message: int = 1,
     tell: Callable[[str], object] = print,
 ) -> ReplayReport:
-    """Publish a recording at QoS 1 in the order of its file.
+    """Publish a recording at QoS 1 in the order of its file, repeated times included.
 
     `speed` 1 takes as long as recording it did, None goes as fast as the broker acknowledges.
     `shift_to_now` moves all times so that the last is now. At most `window` messages wait for
-    their acknowledgement. Raises aiomqtt.MqttError.
+    their acknowledgement. Raises ValueError for a window, size or speed that is not positive,
+    BrokerError when the broker refuses, goes away or does not acknowledge.
     """
+    if window < 1 or per_message < 1 or (speed is not None and speed <= 0):
+        raise ValueError(
+            f"window ({window}), per_message ({per_message}) and speed ({speed}) must be positive"
+        )
     if not records:
         return ReplayReport(0, 0, 0.0)
-    shift = datetime.now(UTC) - max(r.time for r in records) if shift_to_now else timedelta()
+    shift = _to_now(records) if shift_to_now else timedelta()
+    messages = _messages(records, property_id, shift, speed, per_message)
+    count, started = _Count(len(records)), time.monotonic()
+    client = connection(username, password, host, port, window=window)
+    try:
+        async with client, asyncio.TaskGroup() as group:
+            ticking = group.create_task(_tell_progress(count, tell), name="replay.progress")
+            await _publish_all(client, topic_of(device), messages, window, count)
+            ticking.cancel()
+    except ExceptionGroup as errors:
+        raise _first(errors) from errors
+    return ReplayReport(count.sent, count.acknowledged, time.monotonic() - started)
+
+
+async def _publish_all(
+    client: aiomqtt.Client, topic: str, messages: Iterator[_Message], window: int, count: _Count
+) -> None:
     slots, started = asyncio.Semaphore(window), time.monotonic()
-    acknowledged = 0
-    async with connection(username, password, host, port) as client, asyncio.TaskGroup() as group:
-        client.pending_calls_threshold = window + 1  # we bound them; it need not warn
 
-        async def publish(batch: list[Recorded]) -> None:
-            nonlocal acknowledged
-            try:
-                await client.publish(
-                    topic_of(device),
-                    _payload(batch, property_id, shift),
-                    qos=QOS,
-                    timeout=ACKNOWLEDGED_WITHIN_S,
-                )
-            finally:
-                slots.release()
-            acknowledged += len(batch)
+    async def publish(message: _Message) -> None:
+        try:
+            await client.publish(topic, message.payload, qos=QOS, timeout=ACKNOWLEDGED_WITHIN_S)
+        finally:
+            slots.release()
+        count.acknowledged += message.readings
 
-        told_at, sent = started, 0
-        for batch in _batches(records, per_message):
-            if speed is not None:
-                await _until_due(batch[0], records[0], speed, started)
+    # Tasks start in the order of their making, and publish before they wait: the order stays.
+    async with asyncio.TaskGroup() as group:
+        for number, message in enumerate(messages):
+            if message.due_s:
+                await asyncio.sleep(max(0.0, started + message.due_s - time.monotonic()))
             await slots.acquire()
-            group.create_task(publish(batch), name="publish")
-            sent += len(batch)
-            if time.monotonic() - told_at > TELL_EVERY_S:
-                told_at = time.monotonic()
-                tell(f"{sent} of {len(records)} readings sent")
-    return ReplayReport(sent, acknowledged, time.monotonic() - started)
+            group.create_task(publish(message), name=f"replay.publish.{number}")
+            count.sent += message.readings
 
 
-def _batches(records: Iterable[Recorded], size: int) -> Iterable[list[Recorded]]:
+async def _tell_progress(count: _Count, tell: Callable[[str], object]) -> None:
+    while True:
+        await asyncio.sleep(TELL_EVERY_S)
+        tell(f"{count.acknowledged} of {count.planned} readings acknowledged")
+
+
+def _to_now(records: Sequence[Recorded]) -> timedelta:
+    return datetime.now(UTC) - max(record.time for record in records)
+
+
+def _messages(
+    records: Sequence[Recorded],
+    property_id: str,
+    shift: timedelta,
+    speed: float | None,
+    per_message: int,
+) -> Iterator[_Message]:
+    """Make messages of up to `per_message` readings, each due when its last was recorded."""
     rest = iter(records)
-    while batch := list(islice(rest, size)):
-        yield batch
+    while batch := list(islice(rest, per_message)):
+        gone = (batch[-1].time - records[0].time).total_seconds()
+        due_s = 0.0 if speed is None else max(0.0, gone / speed)
+        yield _Message(_payload(batch, property_id, shift), len(batch), due_s)
 
 
 def _payload(batch: list[Recorded], property_id: str, shift: timedelta) -> bytes:
@@ -135,6 +146,8 @@ def _payload(batch: list[Recorded], property_id: str, shift: timedelta) -> bytes
     return json.dumps(said if len(said) > 1 else said[0]).encode()
 
 
-async def _until_due(record: Recorded, first: Recorded, speed: float, started: float) -> None:
-    due = started + (record.time - first.time).total_seconds() / speed
-    await asyncio.sleep(max(0.0, due - time.monotonic()))
+def _first(error: Exception) -> Exception:
+    """Return the first error of a tree of groups: the others failed for the same reason."""
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return error

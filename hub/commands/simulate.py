@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -10,7 +12,7 @@ import typer
 
 from hub.commands.terminal import EXIT_MISCONFIGURED, fail, run
 from simulators.city import sample_city
-from simulators.publish import run_city, send_once
+from simulators.publish import BrokerError, run_city, send_once
 from simulators.replay import Recorded, read_csv, replay
 
 app = typer.Typer(
@@ -69,8 +71,9 @@ def send(
     """
 
     async def work() -> None:
-        async with asyncio.timeout(10):
-            await send_once(device, password, payload.encode(), host=host, port=port)
+        with _broker_told(host, port):
+            async with asyncio.timeout(10):
+                await send_once(device, password, payload.encode(), host=host, port=port)
         typer.echo("acknowledged by the broker")
 
     run(work)
@@ -103,25 +106,38 @@ def replay_files(
     records = [record for file in files for record in _read(file, _zone(timezone))]
 
     async def work() -> None:
-        report = await replay(
-            records,
-            device=device,
-            property_id=observed,
-            host=host,
-            port=port,
-            username=device,
-            password=password,
-            speed=speed,
-            shift_to_now=shift_to_now,
-            per_message=per_message,
-            tell=typer.echo,
-        )
+        with _broker_told(host, port):
+            report = await replay(
+                records,
+                device=device,
+                property_id=observed,
+                host=host,
+                port=port,
+                username=device,
+                password=password,
+                speed=speed,
+                shift_to_now=shift_to_now,
+                per_message=per_message,
+                tell=typer.echo,
+            )
         typer.echo(
             f"{report.acknowledged} of {report.sent} readings acknowledged by the broker "
             f"in {report.seconds:.1f} s"
         )
 
     run(work)
+
+
+@contextmanager
+def _broker_told(host: str, port: int) -> Iterator[None]:
+    """End with one line that says what to do when the broker is away or refuses."""
+    try:
+        yield
+    except (BrokerError, TimeoutError) as error:
+        fail(
+            f"the broker at {host}:{port} says: {error or 'nothing'}. Is it running (--host, "
+            "--port), and are device and password right?"
+        )
 
 
 def _zone(name: str) -> ZoneInfo:

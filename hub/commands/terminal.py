@@ -12,6 +12,7 @@ from hub.errors import StadsnavError
 
 EXIT_FAILED = 1
 EXIT_MISCONFIGURED = 2
+CANCEL_AGAIN_S = 5.0  # longer than any orderly end takes
 
 Work = Callable[[], Awaitable[None]]
 
@@ -40,8 +41,16 @@ def run(work: Work, *, fast: bool = False) -> None:
 async def _cancellable(work: Work) -> None:
     task = asyncio.ensure_future(work())
     loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        # Again and again: on Python 3.11 asyncio.wait_for, which aiomqtt waits with, can swallow
+        # a cancellation that meets its result.
+        if not task.done():
+            task.cancel()
+            loop.call_later(CANCEL_AGAIN_S, stop)
+
     for which in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(which, task.cancel)
+        loop.add_signal_handler(which, stop)
     try:
         await task
     except asyncio.CancelledError:

@@ -373,8 +373,7 @@ def _things_to_try(
         f"One key per organisation (also in {_short(folder.credentials)}):",
         *(f"  {organisation:<12} {key}" for organisation, key in credentials.keys.items()),
         "",
-        "Try it, in another terminal. Publish a reading as a device of the environment "
-        "administration:",
+        "Try it, in another terminal. Publish a reading as a device:",
         f"  {_publish(parts.broker, device, password, message)}",
         "Read it as the traffic administration, which has an agreement about it:",
         f"  curl -H 'Authorization: Bearer {reader}' {feed}/latest",

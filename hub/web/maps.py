@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from hub.domain.sensing import Position
 
-WIDTH, HEIGHT = 560.0, 420.0
+WIDTH, HEIGHT = 600.0, 380.0
 MARGIN = 34.0
 METRES_PER_DEGREE = 111_320.0  # of latitude, and of longitude at the equator
 LEAST_M = 400.0  # a lone device is not magnified beyond this many metres across
+ROAMING_M = 6_000.0  # room for what moves, which the map does not follow
 BAR_UNITS = 120.0  # the scale bar is at most so long
 LEVELS = 7
 
@@ -39,14 +40,15 @@ class Scale:
     rows: Sequence[float]
 
 
-def fit(positions: Sequence[Position]) -> Projection:
+def fit(positions: Sequence[Position], *, moving: bool) -> Projection:
     """Return the projection that shows all these positions; there must be one at least."""
+    least = ROAMING_M if moving else LEAST_M
     west, east = min(p.lon for p in positions), max(p.lon for p in positions)
     south, north = min(p.lat for p in positions), max(p.lat for p in positions)
     centre = Position((west + east) / 2, (south + north) / 2)
     shrink = max(math.cos(math.radians(centre.lat)), 0.01)  # degrees of longitude narrow poleward
-    across = max((east - west) * METRES_PER_DEGREE * shrink, LEAST_M)
-    along = max((north - south) * METRES_PER_DEGREE, LEAST_M)
+    across = max((east - west) * METRES_PER_DEGREE * shrink, least)
+    along = max((north - south) * METRES_PER_DEGREE, least)
     units_per_m = min((WIDTH - 2 * MARGIN) / across, (HEIGHT - 2 * MARGIN) / along)
     y_scale = units_per_m * METRES_PER_DEGREE
     return Projection(centre, y_scale * shrink, y_scale)

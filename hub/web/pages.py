@@ -40,10 +40,8 @@ SECURITY_HEADERS = {
     "Vary": "Cookie",
 }
 
-# What a person may have asked for in vain, and the words for it.
 _ENDED = "Your key is no longer valid, so you have been signed out."
 _WRONG = "This key is not valid: it is mistyped, revoked or expired, or belongs to another hub."
-_MISSING = "There is no such feed, or it takes a key to read it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,8 +121,6 @@ async def sign_in(form: TheForm, page: ThePage, visitor: TheVisitor) -> Response
     """Put a key that is valid into the cookie; show the form again for any other."""
     key, feed = form.get("key", "").strip(), form.get("feed", "")
     try:
-        if not key:
-            raise NotAuthenticated("the form came without a key")
         await authenticate(page.db, key, page.hub.now())
     except NotAuthenticated:
         response = await _draw(page, visitor.principal, None, None, refused=_WRONG, status=401)
@@ -173,9 +169,10 @@ async def _draw(
         try:
             view = await _feed(page, who, wanted, coloured, names)
         except (NotAuthenticated, NotFound, NotPermitted):
-            message, status = _MISSING, 404
+            status = 404
     html = _TEMPLATE.render(
         tabs=views.tabs(grants, wanted, names),
+        wanted=wanted,
         view=view,
         anonymous=who.is_anonymous,
         organisation=names.organisations.get(who.organisation, who.organisation),

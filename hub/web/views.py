@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from hub.domain.durations import format_duration
 from hub.domain.queries import Bucket, Raw, Row
@@ -34,7 +34,7 @@ class Tab:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One observed property; `low` and `high` span the numbers that it shows at load."""
+    """One observed property; `low` and `high` span its good numbers at load."""
 
     property: str
     name: str
@@ -110,7 +110,7 @@ class FeedView:
     licence: str
     state: str
     basis: str
-    terms: Sequence[str]
+    terms: str
     width_s: int
     averages: str
     columns: Sequence[Column]
@@ -172,7 +172,7 @@ def feed_view(moment: Moment, names: Names) -> FeedView:
         licence=feed.licence,
         state=feed.state,
         basis=wording.basis(grant, anonymous=moment.visitor.is_anonymous),
-        terms=wording.terms(grant, names.properties),
+        terms=wording.sentence(wording.terms(grant, names.properties)),
         width_s=int(moment.width.total_seconds()) if moment.width else 0,
         averages=wording.averages(moment.width) if moment.width else "",
         columns=columns,
@@ -190,16 +190,18 @@ def _columns(
     units = {s.property: s.unit for s in streams}
     columns = []
     for observed, ucum in units.items():
-        found = [_number(newest.get(s.id)) for s in streams if s.property == observed]
-        numbers = [number for number in found if number is not None]
+        found = [newest.get(s.id) for s in streams if s.property == observed]
+        numbers = [number for row in found if (number := _number(row)) is not None]
+        # One implausible value would leave a single colour for all the others.
+        good = [n for row in found if _is_good(row) and (n := _number(row)) is not None] or numbers
         columns.append(
             Column(
                 observed,
                 names.properties.get(observed, observed),
                 wording.unit(ucum),
                 wording.decimals(numbers, averaged=averaged),
-                min(numbers, default=None),
-                max(numbers, default=None),
+                min(good, default=None),
+                max(good, default=None),
                 observed not in names.texts,
             )
         )
@@ -266,6 +268,10 @@ def _said(row: Row | None, width: timedelta | None) -> str:
     return f"{row.time:%Y-%m-%d %H:%M}{end} UTC" if end else f"{row.time:%Y-%m-%d %H:%M:%S} UTC"
 
 
+def _is_good(row: Row | None) -> bool:
+    return not (isinstance(row, Raw) and row.quality)
+
+
 def _number(row: Row | None) -> float | None:
     if isinstance(row, Bucket):
         return row.mean
@@ -283,7 +289,8 @@ def _map(
     places = _places(streams, newest, opened)
     if not places:
         return None
-    projection = maps.fit(list(places.values()))
+    moving = any(line.moving and line.device in places for line in lines)
+    projection = maps.fit(list(places.values()), moving=moving)
     dots = [
         _dot(line, projection.place(places[line.device]), coloured)
         for line in lines
@@ -312,7 +319,7 @@ def _places(
     return {device: place for device, (_, place) in places.items()}
 
 
-_NEVER = datetime.min
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 def _dot(line: Line, place: tuple[float, float], coloured: Column | None) -> Dot:
@@ -330,15 +337,19 @@ def _dot(line: Line, place: tuple[float, float], coloured: Column | None) -> Dot
 def commands(moment: Moment) -> list[Command]:
     """Return commands that fetch what the page shows, ready to paste; the key stays outside."""
     root = f"{moment.origin}/api/v1/feeds/{moment.opened.grant.feed.id}"
-    key = "" if moment.visitor.is_anonymous else ' -H "Authorization: Bearer $KEY"'
+    key = " " if moment.visitor.is_anonymous else ' -H "Authorization: Bearer $KEY" \\\n'
+
+    def command(what: str, path: str, option: str = "") -> Command:
+        return Command(what, f"curl{option}{key}{shlex.quote(f'{root}/{path}')}")
+
     found = [
-        Command("The newest values", f"curl{key} {shlex.quote(f'{root}/latest')}"),
-        Command("The last day as CSV", f"curl{key} {shlex.quote(f'{root}/readings?format=csv')}"),
+        command("The newest values", "latest"),
+        command("The last day as CSV", "readings?format=csv"),
     ]
     if moment.width is None:
-        line = f"curl -N{key} {shlex.quote(f'{root}/stream')}"
-        return [*found, Command("Everything as it arrives", line)]
+        return [*found, command("Everything as it arrives", "stream", " -N")]
     coarser = moment.width * 4
-    url = shlex.quote(f"{root}/readings?resolution={format_duration(coarser)}")
+    if coarser > timedelta(days=1):
+        return found
     what = f"{wording.averages(coarser).capitalize()} of the last day"
-    return [*found, Command(what, f"curl{key} {url}")]
+    return [*found, command(what, f"readings?resolution={format_duration(coarser)}")]

@@ -124,7 +124,9 @@ def terms(grant: Grant, names: Mapping[str, str]) -> list[str]:
         "every reading" if shape.finest_resolution is None else averages(shape.finest_resolution)
     ]
     if shape.properties is not None:
-        said.append("of " + (listed(sorted(names.get(p, p) for p in shape.properties)) or "nothing"))
+        said.append(
+            "of " + (listed(sorted(names.get(p, p) for p in shape.properties)) or "nothing")
+        )
     said.append(f"{duration(shape.delay)} after the fact" if shape.delay else "without delay")
     said.append(_positions(shape))
     said.append("full history" if shape.history is None else f"{duration(shape.history)} back")
@@ -137,6 +139,11 @@ def _positions(shape: Shape) -> str:
     if shape.position_decimals is None:
         return "exact positions"
     return f"positions rounded to about {_PRECISION[min(shape.position_decimals, 7)]}"
+
+
+def sentence(parts: Sequence[str]) -> str:
+    text = ", ".join(parts)
+    return text[:1].upper() + text[1:]
 
 
 def listed(words: Sequence[str]) -> str:

@@ -5,11 +5,19 @@ import json
 import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(120)]
+
+
+# Loop detectors, travel times and a failing thermometer: gaps, repeats and disorder included.
+RECORDED = [
+    "speed_6005", "speed_7578", "speed_t4013", "occupancy_6005", "occupancy_t4013",
+    "TravelTime_387", "TravelTime_451", "ambient_temperature",
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -105,15 +113,17 @@ async def test_a_recording_is_replayed_and_read_back_complete(
 
 
 @pytest.mark.recorded
-async def test_real_recorded_data_is_read_back_complete(running, city, make):
-    file = Path(os.environ["STADSNAV_TEST_RECORDED"]) / "speed_6005.csv"
+@pytest.mark.parametrize("name", RECORDED)
+async def test_real_recorded_data_is_read_back_complete(running, city, make, name):
+    file = Path(os.environ["STADSNAV_TEST_RECORDED"]) / f"{name}.csv"
     lines = file.read_text().splitlines()[1:]
-    first = {}
-    for line in lines:  # a time that comes twice is stored once, as it came first
+    chicago, first = ZoneInfo("America/Chicago"), {}
+    for line in lines:  # an instant that comes twice is stored once, as it came first
         time, value = line.split(",")
-        first.setdefault(time, float(value))
+        instant = datetime.fromisoformat(time).replace(tzinfo=chicago).astimezone(UTC)
+        first.setdefault(instant, float(value))
     _, rows = await replayed(running, city, make, file, len(first))
-    assert sorted(row["value"] for row in rows) == sorted(first.values())
+    assert {datetime.fromisoformat(row["time"]): row["value"] for row in rows} == first
 
 
 async def test_a_bad_recording_is_told_by_file_and_line(system, tmp_path, make):
@@ -124,6 +134,17 @@ async def test_a_bad_recording_is_told_by_file_and_line(system, tmp_path, make):
     )  # fmt: skip
     assert code == 2
     assert "bad.csv, line 3" in told
+
+
+@pytest.mark.parametrize(("port", "password"), [("1", "x"), (None, "wrong")])
+async def test_a_broker_that_is_away_or_refuses_is_one_clear_line(system, port, password):
+    code, told = await system.run(
+        "simulate", "send", "noise-1", "{}", "--password", password,
+        "--port", port or str(system.broker.port),
+    )  # fmt: skip
+    assert code == 1
+    assert "the broker at 127.0.0.1" in told
+    assert "Traceback" not in told
 
 
 async def test_doctor_says_what_is_good_and_what_to_do(running):

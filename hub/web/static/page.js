@@ -295,6 +295,9 @@
     }
   }
 
+  const chosen = document.querySelector(".tabs [aria-current]");
+  if (chosen) chosen.closest("ul").scrollLeft = chosen.offsetLeft - 16; // on narrow screens they are a strip
+
   tick();
   setInterval(watch, 1000);
   if (widthMs) {
