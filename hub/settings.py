@@ -73,6 +73,7 @@ class IngestSettings(_Group):
     ahead_flagged_s: float = Field(30, ge=0, description="clock ahead by more: quality flag 2")
     ahead_refused_s: float = Field(300, ge=0, description="clock ahead by more: rejected")
     metrics_port: Port | None = Field(None, description="serve Prometheus metrics of ingest here")
+    metrics_host: str = Field("127.0.0.1", description="address that those metrics listen on")
 
     @property
     def ahead_flagged(self) -> timedelta:

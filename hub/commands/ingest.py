@@ -114,4 +114,4 @@ def _serve_metrics(settings: IngestSettings, source: MqttSource, meter: Meter) -
     ):
         gauge = Gauge(f"stadsnav_ingest_process_{name}", what, registry=registry)
         gauge.set_function(lambda read=read: float(read()))  # type: ignore[misc]
-    start_http_server(settings.metrics_port, "127.0.0.1", registry)
+    start_http_server(settings.metrics_port, settings.metrics_host, registry)

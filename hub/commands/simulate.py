@@ -10,7 +10,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
+from hub.commands import sample
+from hub.commands.files import write_private
 from hub.commands.terminal import EXIT_MISCONFIGURED, fail, run
+from hub.settings import Settings
+from hub.storage.pool import connect
 from simulators.city import sample_city
 from simulators.publish import BrokerError, run_city, send_once
 from simulators.replay import Recorded, read_csv, replay
@@ -46,6 +50,31 @@ def city(
     known = _passwords(passwords)
     devices = [device for device in sample_city().devices if device.id in known]
     run(lambda: run_city(devices, known, host=host, port=port, rate=rate, tell=typer.echo))
+
+
+@app.command()
+def register(
+    *,
+    passwords: Annotated[Path, typer.Option(help="where to write device id → password")],
+    keys: Annotated[Path, typer.Option(help="where to write organisation → key")],
+) -> None:
+    """Register the sample city in STADSNAV_DATABASE_URL, with a day of history; safe to repeat.
+
+    Example: stadsnav simulate register --passwords passwords.json --keys keys.json
+    """
+
+    async def work() -> None:
+        async with connect(Settings().database_url) as db:
+            if await sample.is_registered(db) and passwords.exists():
+                typer.echo("the sample city is registered already")
+                return
+            known = await sample.is_registered(db)
+            made = await (sample.renew_credentials if known else sample.register)(db, sample_city())
+        write_private(passwords, made.passwords)
+        write_private(keys, made.keys)
+        typer.echo(f"the sample city is registered: {len(made.passwords)} devices")
+
+    run(work)
 
 
 def _passwords(path: Path) -> dict[str, str]:
@@ -135,7 +164,7 @@ def _broker_told(host: str, port: int) -> Iterator[None]:
         yield
     except (BrokerError, TimeoutError) as error:
         fail(
-            f"the broker at {host}:{port} says: {error or 'nothing'}. Is it running (--host, "
+            f"the broker at {host}:{port} says: {str(error) or 'nothing'}. Is it running (--host, "
             "--port), and are device and password right?"
         )
 

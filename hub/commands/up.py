@@ -18,6 +18,7 @@ from urllib.request import urlopen
 from connectors.mqtt import Broker
 from hub.broker.access import acl_file, hash_password, password_file
 from hub.commands import sample
+from hub.commands.files import write_private
 from hub.embedded import mosquitto, postgres
 from hub.embedded.network import HOST, check_port_is_free, free_port
 from hub.embedded.process import Child
@@ -175,8 +176,8 @@ async def _prepare(
 
 
 def _kept(folder: Folder, made: sample.Credentials) -> sample.Credentials:
-    _write_private(folder.passwords, made.passwords)
-    _write_private(folder.root / "keys.json", made.keys)
+    write_private(folder.passwords, made.passwords)
+    write_private(folder.root / "keys.json", made.keys)
     return made
 
 
@@ -186,13 +187,6 @@ def _known(folder: Folder) -> sample.Credentials | None:
         return sample.Credentials(keys, json.loads(folder.passwords.read_text()))
     except (OSError, ValueError):
         return None
-
-
-def _write_private(path: Path, content: object) -> None:
-    unfinished = path.with_suffix(".new")
-    unfinished.touch(mode=0o600)
-    unfinished.write_text(json.dumps(content, indent=2) + "\n")
-    unfinished.replace(path)
 
 
 @asynccontextmanager
@@ -261,7 +255,7 @@ async def _run_parts(
             children.append(city)
             await city.start()
             console.step("simulated city: talking")
-            _write_private(folder.credentials, _credentials_file(settings, parts, credentials))
+            write_private(folder.credentials, _credentials_file(settings, parts, credentials))
         console.say(_welcome(settings, folder, parts, credentials))
         await _supervise([*parts.children, *children], console)
     finally:

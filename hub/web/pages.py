@@ -133,6 +133,12 @@ async def sign_in(form: TheForm, page: ThePage, visitor: TheVisitor) -> Response
     return response
 
 
+@router.get("/session")
+async def reloaded() -> Response:
+    """Lead back whoever reloads the address that a refused form has left behind."""
+    return _to_front("")
+
+
 @router.post("/session/end")
 async def sign_out(_form: TheForm, hub: TheHub) -> Response:
     response = _to_front("")
