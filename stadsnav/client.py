@@ -10,7 +10,7 @@ import httpx
 
 RECONNECT_S = 1.0
 TIMEOUT_S = 30.0
-SILENCE_S = 30.0  # the hub sends a heartbeat every ten seconds
+SILENCE_S = 30.0  # the hub sends a heartbeat every few seconds
 
 Reading = dict[str, Any]
 

@@ -2,7 +2,9 @@
 
 import time
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
+from fastapi.security import HTTPBearer
+from fastapi_offline import FastAPIOffline
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -19,10 +21,14 @@ offset, units are UCUM, positions WGS 84 with longitude first. Every error is
 `application/problem+json` and says what would be right.
 """
 
+# Tells the description of the API how a key is sent; hub.api.auth looks at it.
+KEY = HTTPBearer(auto_error=False, scheme_name="key", description="a key, `stn_…`")
+
 
 def create_app(hub: Hub) -> FastAPI:
     """Build the application around a running hub."""
-    app = FastAPI(
+    app = FastAPIOffline(
+        redoc_url=None,
         title="Stadsnav",
         version=hub.version,
         description=DESCRIPTION,
@@ -31,8 +37,9 @@ def create_app(hub: Hub) -> FastAPI:
     app.state.hub = hub
     problems.install(app)
     app.add_middleware(Measured)
-    for router in (feeds.router, readings.router, health.router):
-        app.include_router(router)
+    for router in (feeds.router, readings.router):
+        app.include_router(router, dependencies=[Depends(KEY)])
+    app.include_router(health.router)
     return app
 
 

@@ -1,9 +1,11 @@
 """Follow a feed: read past the cursor, then sleep until something was committed."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
+from typing import NamedTuple
 
 import orjson
 
@@ -16,7 +18,9 @@ from hub.sharing import gate
 from hub.storage import ledger, readings
 from hub.storage.records import Records
 
-HEARTBEAT_S = 10.0  # proxies cut connections that stay silent for long
+# Silence lasts no longer than this: proxies cut it, and a right that ended without a bell is
+# noticed when it does.
+HEARTBEAT_S = 4.0
 RIGHT_IS_FRESH_S = 2.0  # a right that ends by the clock ends its streams within this
 BATCHES_AT_A_TIME = 100
 RETRY_MS = 2_000
@@ -40,18 +44,29 @@ def read_event_id(text: str | None) -> int | None:
     return int(text)
 
 
-async def open_subscription(hub: Hub, subscription: Subscription) -> gate.Opened:
-    """Return the feed as the subscriber may follow it now; raises as the gate does."""
+class Right(NamedTuple):
+    """A feed as the subscriber may follow it, since when, and what rings when that may change."""
+
+    opened: gate.Opened
+    since: datetime
+    change: asyncio.Event
+
+    def is_stale(self, now: datetime) -> bool:
+        return self.change.is_set() or now - self.since > timedelta(seconds=RIGHT_IS_FRESH_S)
+
+
+async def open_subscription(hub: Hub, subscription: Subscription) -> Right:
+    """Return the subscriber's right at this moment; raises as the gate does."""
+    now, change = hub.now(), hub.rights.ticket()  # taken before the read: no change goes unheard
     async with hub.store.connection() as db:
-        now = hub.now()
         caller = await authenticate(db, subscription.key, now)
         opened = await gate.open_feed(Records(db), caller, subscription.feed, now)
         await gate.committed(Records(db), opened, subscription.asked, [], now)  # may it at all?
-        return opened
+    return Right(opened, now, change)
 
 
 async def follow(
-    hub: Hub, subscription: Subscription, opened: gate.Opened, position: int | None
+    hub: Hub, subscription: Subscription, right: Right, position: int | None
 ) -> AsyncIterator[bytes]:
     """Write server-sent events from `position` on, or from now, until the right or time ends."""
     if position is None:
@@ -59,13 +74,11 @@ async def follow(
             position = await ledger.newest_position(db)
     yield _event("ready", position, {"feed": subscription.feed}, retry_ms=RETRY_MS)
     ends_at = hub.now() + timedelta(seconds=hub.stream_s)
-    rights, checked_at = hub.rights.ticket(), hub.now()
     while hub.now() < ends_at:
         ticket = hub.news.ticket()
-        if rights.is_set() or hub.now() - checked_at > timedelta(seconds=RIGHT_IS_FRESH_S):
-            rights, checked_at = hub.rights.ticket(), hub.now()
+        if right.is_stale(hub.now()):
             try:
-                opened = await open_subscription(hub, subscription)
+                right = await open_subscription(hub, subscription)
             except (NotAuthenticated, NotFound, NotPermitted) as error:
                 yield _event("end", position, {"detail": str(error)})
                 return
@@ -73,19 +86,19 @@ async def follow(
                 return  # the client comes back with its cursor
         before = position
         try:
-            position, rows = await _read(hub, subscription, opened, position)
+            position, rows = await _read(hub, subscription, right.opened, position)
         except StoreUnavailable:
             return
         if rows.rows:
             yield _event("readings", position, [record(rows, row) for row in rows.rows])
-        if position == before and not await hub.news.wait(ticket, _patience(opened, HEARTBEAT_S)):
+        if position == before and not await hub.news.wait(ticket, _patience(right.opened)):
             yield _event("heartbeat", position, {})
 
 
-def _patience(opened: gate.Opened, longest_s: float) -> float:
+def _patience(opened: gate.Opened) -> float:
     """Return how long to sleep: a delayed grant ripens by the clock, without a bell."""
     delayed = opened.grant.shape.delay or opened.grant.ends_at is not None
-    return RIGHT_IS_FRESH_S if delayed else longest_s
+    return RIGHT_IS_FRESH_S if delayed else HEARTBEAT_S
 
 
 async def _read(

@@ -145,9 +145,9 @@ async def stream(
     """
     position = read_event_id(last_event_id)
     subscription = Subscription(key_of(request), feed, asked)
-    opened = await open_subscription(hub, subscription)
+    right = await open_subscription(hub, subscription)
     return StreamingResponse(
-        follow(hub, subscription, opened, position),
+        follow(hub, subscription, right, position),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
