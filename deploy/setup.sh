@@ -1,6 +1,6 @@
 #!/bin/sh
 # Set up what `make up` (runtime) or `make test` (dev) needs, below .venv; safe to repeat.
-# Outside .venv it touches one thing: Mosquitto, where it is missing and may be installed.
+# Outside .venv it touches Mosquitto and curl only, where they are missing and may be installed.
 set -eu
 
 set_of=${1:?runtime or dev}
@@ -80,8 +80,16 @@ ensure_mosquitto() {
     fi
 }
 
+# What `make up` prints to try is curl and mosquitto_pub; nothing of ours needs them.
+ensure_curl() {
+    if command -v curl >/dev/null 2>&1 || ! may_use_apt; then return; fi
+    say "installing curl"
+    apt_install curl
+}
+
 ensure_venv
 ensure_mosquitto
+ensure_curl
 ensure_packages
 touch ".venv/$set_of.stamp"
 [ "$set_of" = runtime ] || touch .venv/runtime.stamp
