@@ -62,7 +62,10 @@ class Broker:
 class MqttDelivery:
     """One message, bound to the connection it came on."""
 
-    __slots__ = ("_connection", "_mid", "_qos", "payload", "received_at", "retained", "topic")
+    __slots__ = (
+        "_connection", "_qos", "packet_id", "payload", "received_at", "redelivered", "retained",
+        "topic",
+    )  # fmt: skip
 
     def __init__(
         self, message: paho.MQTTMessage, received_at: datetime, connection: "_Client"
@@ -71,15 +74,16 @@ class MqttDelivery:
         self.payload = bytes(message.payload)
         self.retained: bool = message.retain
         self.received_at = received_at
+        self.redelivered: bool = message.dup
+        self.packet_id: int = message.mid  # 0 at QoS 0
         self._qos = message.qos
-        self._mid = message.mid
         self._connection = connection
 
     def acknowledge(self) -> None:
         # Packet ids belong to a session. After a reconnect this one may name another message,
         # which nobody has committed: the broker delivers ours again instead.
         if self._qos and self._connection.is_up:
-            self._connection.puback(self._mid, self._qos)
+            self._connection.puback(self.packet_id, self._qos)
 
 
 class _Client(aiomqtt.Client):

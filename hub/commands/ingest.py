@@ -14,9 +14,11 @@ from hub.commands.keeping import Credentials, RegistryKeeper
 from hub.domain.intake import Limits
 from hub.errors import ConfigurationError
 from hub.ingest.acceptance import ClockRule
+from hub.ingest.arrivals import Arrivals
 from hub.ingest.meter import Meter
 from hub.ingest.pipeline import Flow, Pipeline
 from hub.settings import IngestSettings, MqttSettings, Settings
+from hub.storage import arrivals
 from hub.storage.bell import REGISTRY, Bells
 from hub.storage.ledger import Ledger
 from hub.storage.migrate import pending
@@ -38,6 +40,8 @@ async def run_ingest(settings: Settings) -> None:
         await check_migrated(store)
         keeper = RegistryKeeper(store, settings.ingest.connector, keep_users)
         await keeper.load()
+        async with store.connection() as db:
+            known = await arrivals.newest(db, settings.mqtt.client_id, settings.mqtt.window)
         pipeline = Pipeline(
             settings.ingest.connector,
             source,
@@ -47,6 +51,7 @@ async def run_ingest(settings: Settings) -> None:
             flow=_flow(settings.ingest),
             clock=clock_of(settings.ingest),
             meter=meter,
+            arrivals=Arrivals(settings.mqtt.client_id, settings.mqtt.window, known),
         )
         _serve_metrics(settings.ingest, source, meter)
         bells = Bells()

@@ -1,7 +1,7 @@
 """What arrived, what was made of it, and what is stored together."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -86,12 +86,25 @@ class Rejection:
 KEPT_PAYLOAD = 256 * 1024  # as much as a message may hold by default, so that it can be replayed
 
 
+class Arrival(NamedTuple):
+    """When a message without a time of its own first arrived, and how to know it again."""
+
+    session: str
+    packet_id: int
+    digest: bytes
+    received_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What one message came to: received = readings + what its rejections count."""
+    """What one message came to: received = readings + what its rejections count.
+
+    `arrival` is set where the time of arrival became a reading's time.
+    """
 
     readings: Sequence[Reading]
     rejections: Sequence[Rejection] = ()
+    arrival: Arrival | None = None
 
     @property
     def received(self) -> int:
@@ -105,7 +118,8 @@ class Batch:
     connector: str
     messages: int
     readings: Sequence[Reading]
-    rejections: Sequence[Rejection] = field(default=())
+    rejections: Sequence[Rejection] = ()
+    arrivals: Sequence[Arrival] = ()
 
     @property
     def rejected(self) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from hub.domain.intake import KEPT_PAYLOAD, Decoded, Intake, Reason, Rejection, Undecodable
+from hub.domain.intake import KEPT_PAYLOAD, Arrival, Decoded, Intake, Reason, Rejection, Undecodable
 from hub.domain.registry import DeviceRules, Registry, StreamRules
 from hub.domain.sensing import Quality, Reading
 
@@ -83,6 +83,7 @@ def intake(
     payload: bytes,
     received_at: datetime,
     judged: Iterable[Reading | Undecodable],
+    arrival: Arrival | None = None,
 ) -> Intake:
     """Sort what one message came to into readings and one rejection per reason."""
     readings: list[Reading] = []
@@ -93,12 +94,12 @@ def intake(
         else:
             refused.setdefault(item.reason, []).append(item.detail)
     if not refused:
-        return Intake(readings)
+        return Intake(readings, (), arrival)
     rejections = [
         rejection(topic, payload, received_at, reason, details)
         for reason, details in refused.items()
     ]
-    return Intake(readings, rejections)
+    return Intake(readings, rejections, arrival)
 
 
 def rejection(

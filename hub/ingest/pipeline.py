@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from hub.domain.intake import Batch, Decoded, Intake, Outcome, Reason, Undecodable
 from hub.errors import BatchRefused, StoreUnavailable
 from hub.ingest.acceptance import ClockRule, accept, intake, rejection
+from hub.ingest.arrivals import Arrivals
 from hub.ingest.batching import Examined, Pending, batches
 from hub.ingest.meter import Meter
 from hub.ingest.ports import Decode, Delivery, Enrolment, Sink, Source
@@ -46,6 +47,7 @@ class Pipeline:
         flow: Flow,
         clock: ClockRule,
         meter: Meter,
+        arrivals: Arrivals,
     ) -> None:
         self._connector = connector
         self._source = source
@@ -55,6 +57,7 @@ class Pipeline:
         self._flow = flow
         self._clock = clock
         self._meter = meter
+        self._arrivals = arrivals
 
     async def run(self) -> None:
         """Run until cancelled. What was not acknowledged by then will be delivered again."""
@@ -87,9 +90,12 @@ class Pipeline:
         items = self._decode(topic, payload)
         if self._enrolment.registry.rule.register_under is not None:
             await self._enrol(items)
+        arrival = self._arrivals.first(delivery) if _any_without_time(items) else None
+        if arrival is not None:
+            received_at = arrival.received_at
         registry = self._enrolment.registry
         judged = [accept(item, registry, received_at, self._clock) for item in items]
-        return intake(topic, payload, received_at, judged)
+        return intake(topic, payload, received_at, judged, arrival)
 
     async def _enrol(self, items: Sequence[Decoded | Undecodable]) -> None:
         """Take in what this connector's rule allows, before the values are judged."""
@@ -147,6 +153,7 @@ class Pipeline:
             messages=len(batch),
             readings=[reading for examined in batch for reading in examined.intake.readings],
             rejections=[lost for examined in batch for lost in examined.intake.rejections],
+            arrivals=[e.intake.arrival for e in batch if e.intake.arrival is not None],
         )
 
     def _log(self, batch: Pending, outcome: Outcome) -> None:
@@ -158,3 +165,7 @@ class Pipeline:
             outcome.duplicates,
             outcome.rejected,
         )
+
+
+def _any_without_time(items: Sequence[Decoded | Undecodable]) -> bool:
+    return any(isinstance(item, Decoded) and item.time is None for item in items)

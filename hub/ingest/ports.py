@@ -19,6 +19,11 @@ class Delivery(Protocol):
     def received_at(self) -> datetime: ...
     @property
     def retained(self) -> bool: ...
+    @property
+    def redelivered(self) -> bool: ...
+    @property
+    def packet_id(self) -> int:
+        """Return what the session knows the message by, 0 if it will not come again."""
 
     def acknowledge(self) -> None:
         """Let the sender forget the message. Never raises; too late does no harm."""

@@ -6,6 +6,7 @@ import asyncpg
 
 from hub.domain.intake import Batch, Outcome, clean
 from hub.domain.sensing import Reading
+from hub.storage import arrivals
 from hub.storage.pool import Db, Record, Store
 from hub.storage.sql import statement
 
@@ -59,6 +60,7 @@ async def _write(db: Db, batch: Batch, *, careful: bool) -> Outcome:
         else:
             inserted, overwritten = await _copy(db, batch.readings, batch_id), 0
         await _copy_rejections(db, batch, batch_id)
+        await arrivals.remember(db, batch.arrivals, batch_id)
         stored = inserted + overwritten
         outcome = Outcome(stored, len(batch.readings) - stored, batch.rejected, overwritten)
         times = [reading.time for reading in batch.readings]

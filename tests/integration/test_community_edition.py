@@ -116,6 +116,10 @@ async def test_answers_stay_after_refresh_and_in_the_columnstore(db, seeded):
 
 # What every named query is called with.
 ARGUMENTS = {
+    "arrivals": {
+        "remember": (["s"], [1], [b"d"], [NOW], 1),
+        "newest": ("s", 10),
+    },
     "ledger": {
         "next_batch_id": (),
         "stage": None,  # creates a table for the two that follow, executed with them below
@@ -185,7 +189,7 @@ def test_every_named_query_has_arguments_here():
 
 
 async def test_every_named_query_is_executed(db, seeded):
-    for noun in ("registry", "ledger", "sharing", "readings", "rejections"):
+    for noun in ("registry", "ledger", "sharing", "readings", "rejections", "arrivals"):
         for name in sorted(ARGUMENTS[noun], key=lambda name: ORDER.get(name, len(ORDER))):
             arguments = ARGUMENTS[noun][name]
             if arguments is not None:

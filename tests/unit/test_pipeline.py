@@ -15,6 +15,7 @@ from hub.domain.sensing import DeviceState
 from hub.errors import BatchRefused, StoreUnavailable
 from hub.ingest import pipeline as module
 from hub.ingest.acceptance import ClockRule
+from hub.ingest.arrivals import Arrivals
 from hub.ingest.batching import Examined, batches
 from hub.ingest.meter import Meter
 from hub.ingest.pipeline import Flow, Pipeline
@@ -27,8 +28,13 @@ class FakeDelivery:
     number: int
     acknowledged: list[int]
     retained: bool = False
+    redelivered: bool = False
     topic: str = "v1/devices/d-1/readings"
     received_at: datetime = NOW
+
+    @property
+    def packet_id(self):
+        return self.number + 1
 
     @property
     def payload(self):
@@ -103,6 +109,7 @@ def make_pipeline(source, sink, enrolment=None, *, max_batch=10, meter=None):
         flow=Flow(max_batch, 0.001, 20),
         clock=ClockRule(),
         meter=meter or Meter(),
+        arrivals=Arrivals("test", 100),
     )
 
 
@@ -205,3 +212,46 @@ def test_batching_keeps_the_order_and_forgets_nothing(count, max_size):
         return seen
 
     assert asyncio.run(collect()) == list(range(count))
+
+
+def arrived(number, *, redelivered=False, seconds=0, packet_id=7):
+    class Message(FakeDelivery):
+        pass
+
+    Message.packet_id = packet_id
+    at = NOW + timedelta(seconds=seconds)
+    return Message(number, [], redelivered=redelivered, received_at=at)
+
+
+class TestArrivals:
+    def test_a_redelivered_message_arrived_when_it_first_did(self):
+        known = Arrivals("s", 10)
+        first = known.first(arrived(1))
+        again = known.first(arrived(1, redelivered=True, seconds=60))
+        assert again == first
+
+    def test_so_it_did_for_the_process_that_comes_after(self):
+        first = Arrivals("s", 10).first(arrived(1))
+        after = Arrivals("s", 10, [first])
+        assert after.first(arrived(1, redelivered=True, seconds=60)) == first
+
+    def test_the_same_content_sent_anew_is_another_message(self):
+        known = Arrivals("s", 10)
+        first = known.first(arrived(1))
+        assert known.first(arrived(1, seconds=60)).received_at > first.received_at
+
+    def test_other_content_under_the_same_packet_id_is_another_message(self):
+        known = Arrivals("s", 10)
+        first = known.first(arrived(1))
+        assert known.first(arrived(2, redelivered=True, seconds=60)) != first
+
+    def test_only_as_many_are_remembered_as_can_be_in_flight(self):
+        known = Arrivals("s", 2)
+        first = known.first(arrived(1, packet_id=1))
+        for packet_id in (2, 3):
+            known.first(arrived(1, packet_id=packet_id))
+        again = known.first(arrived(1, packet_id=1, redelivered=True, seconds=60))
+        assert again.received_at > first.received_at
+
+    def test_what_comes_once_or_never_is_not_remembered(self):
+        assert Arrivals("s", 2).first(arrived(1, packet_id=0)) is None
