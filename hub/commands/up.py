@@ -1,98 +1,28 @@
 """Run everything on this machine: database, broker, ingest, API, and a city that talks."""
 
 import asyncio
-import contextlib
-import fcntl
 import json
-import os
 import secrets
 import sys
-import time
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 from connectors.mqtt import Broker
 from hub.broker.access import acl_file, hash_password, password_file
 from hub.commands import sample
-from hub.commands.files import write_private
+from hub.commands.files import Folder, short, write_private
+from hub.commands.supervising import Console, supervise, until_connected, until_ready
+from hub.commands.welcome import credentials_file, welcome
 from hub.embedded import mosquitto, postgres
 from hub.embedded.network import HOST, check_port_is_free, free_port
 from hub.embedded.process import Child
-from hub.errors import ConfigurationError
 from hub.settings import Settings
 from hub.storage import registry
 from hub.storage.migrate import migrate
 from hub.storage.pool import connect
 from simulators.city import sample_city
-
-READY_TIMEOUT_S = 30
-RESTARTS = 5  # of one part within RESTART_WINDOW_S; then it will not get better by itself
-RESTART_WINDOW_S = 60
-
-
-class Console:
-    """Tell what happens, one line per step, with the seconds since the start."""
-
-    def __init__(self) -> None:
-        self._started = time.monotonic()
-
-    def step(self, what: str) -> None:
-        print(f"  {time.monotonic() - self._started:5.1f} s  {what}", flush=True)
-
-    def say(self, text: str) -> None:
-        print(text, flush=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Folder:
-    """Where `up` keeps what must survive it."""
-
-    root: Path
-
-    @property
-    def logs(self) -> Path:
-        return self.root / "logs"
-
-    @property
-    def broker(self) -> Path:
-        return self.root / "broker"
-
-    @property
-    def credentials(self) -> Path:
-        return self.root / "credentials.json"
-
-    @property
-    def passwords(self) -> Path:
-        return self.root / "simulated-devices.json"
-
-    def prepare(self) -> None:
-        """Make the folders; raise ConfigurationError if that cannot be."""
-        try:
-            for path in (self.root, self.logs, self.broker):
-                path.mkdir(parents=True, exist_ok=True, mode=0o700)
-            (self.root / "lock").touch(mode=0o600)
-        except OSError as error:
-            raise ConfigurationError(
-                f"cannot write to {self.root} ({error.strerror}): choose another folder with --data"
-            ) from error
-
-
-@contextmanager
-def _alone(folder: Folder) -> Iterator[None]:
-    """Keep a second `up` out of the same folder."""
-    with (folder.root / "lock").open("r+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise ConfigurationError(
-                f"another `stadsnav up` runs in {folder.root} already: stop that one, or choose "
-                "another folder with --data"
-            ) from error
-        yield
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +40,11 @@ async def run_up(settings: Settings, data: Path, *, with_city: bool, rate: float
     console = Console()
     folder = Folder(data)
     folder.prepare()
-    with _alone(folder):
+    with folder.alone():
         await check_port_is_free(settings.api.port, "STADSNAV_API_PORT")
         if settings.mqtt.url is None:
             await check_port_is_free(settings.mqtt.port, "STADSNAV_MQTT_PORT")
-        console.say(f"Stadsnav starts, its data is in {_short(folder.root)}")
+        console.say(f"Stadsnav starts, its data is in {short(folder.root)}")
         async with _database(settings, folder, console) as (url, postgres_child):
             credentials = await _prepare(url, folder, console, with_city=with_city)
             async with _broker(settings, folder, url, console) as (broker, env, broker_child):
@@ -127,12 +57,6 @@ async def run_up(settings: Settings, data: Path, *, with_city: bool, rate: float
                 await _run_parts(
                     settings, folder, parts, console, credentials=credentials, rate=rate
                 )
-
-
-def _short(path: Path) -> str:
-    with contextlib.suppress(ValueError):
-        return f"./{path.relative_to(Path.cwd())}"
-    return str(path)
 
 
 @asynccontextmanager
@@ -177,15 +101,14 @@ async def _prepare(
 
 def _kept(folder: Folder, made: sample.Credentials) -> sample.Credentials:
     write_private(folder.passwords, made.passwords)
-    write_private(folder.root / "keys.json", made.keys)
     return made
 
 
 def _known(folder: Folder) -> sample.Credentials | None:
     try:
-        keys = json.loads((folder.root / "keys.json").read_text())
+        keys = json.loads(folder.credentials.read_text())["keys"]
         return sample.Credentials(keys, json.loads(folder.passwords.read_text()))
-    except (OSError, ValueError):
+    except (OSError, ValueError, LookupError):
         return None
 
 
@@ -243,9 +166,9 @@ async def _run_parts(
     try:
         await ingest.start()
         await api.start()
-        await _until_connected(ingest, metrics_port)
+        await until_connected(ingest, metrics_port)
         console.step("ingest: subscribed")
-        await _until_ready(api, settings.api.port)
+        await until_ready(api, settings.api.port)
         console.step("API and web: ready")
         if credentials is not None:
             city = _own(
@@ -255,9 +178,9 @@ async def _run_parts(
             children.append(city)
             await city.start()
             console.step("simulated city: talking")
-            write_private(folder.credentials, _credentials_file(settings, parts, credentials))
-        console.say(_welcome(settings, folder, parts, credentials))
-        await _supervise([*parts.children, *children], console)
+            write_private(folder.credentials, credentials_file(settings, parts.broker, credentials))
+        console.say(welcome(settings, folder, parts.broker, credentials))
+        await supervise([*parts.children, *children], console)
     finally:
         console.say("\nStopping …")
         await asyncio.gather(*(child.stop() for child in children))
@@ -266,128 +189,3 @@ async def _run_parts(
 def _own(name: str, folder: Folder, env: dict[str, str], *arguments: str) -> Child:
     command = [sys.executable, "-m", "hub.cli", name, *arguments]
     return Child(name, command, folder.logs / f"{name}.log", env=env)
-
-
-async def _until_connected(ingest: Child, metrics_port: int) -> None:
-    url = f"http://127.0.0.1:{metrics_port}/metrics"
-    await _until(ingest, url, "stadsnav_ingest_process_connected 1.0")
-
-
-async def _until_ready(api: Child, port: int) -> None:
-    await _until(api, f"http://127.0.0.1:{port}/readyz", "ready")
-
-
-async def _until(child: Child, url: str, wanted: str) -> None:
-    """Wait until an address of a child answers with some text."""
-    deadline = time.monotonic() + READY_TIMEOUT_S
-    while time.monotonic() < deadline:
-        if not child.is_running:
-            raise ConfigurationError(f"{child.name} ended at once: {child.last_words()}")
-        if wanted in await asyncio.to_thread(_get, url):
-            return
-        await asyncio.sleep(0.1)
-    raise ConfigurationError(
-        f"{child.name} is not ready after {READY_TIMEOUT_S} s; its log: {child.log}"
-    )
-
-
-def _get(url: str) -> str:
-    try:
-        with urlopen(url, timeout=2) as response:  # noqa: S310  an address of our own
-            return str(response.read().decode())
-    except (URLError, OSError):
-        return ""
-
-
-async def _supervise(children: list[Child], console: Console) -> None:
-    """Start again what ends by itself; give up on a part that keeps ending."""
-    async with asyncio.TaskGroup() as group:
-        for child in children:
-            group.create_task(_revive(child, console), name=f"revive.{child.name}")
-
-
-async def _revive(child: Child, console: Console) -> None:
-    ended: list[float] = []
-    while True:
-        code = await child.wait()
-        now = time.monotonic()
-        ended = [*(t for t in ended if now - t < RESTART_WINDOW_S), now]
-        if len(ended) > RESTARTS:
-            raise ConfigurationError(
-                f"{child.name} ended {len(ended)} times within a minute "
-                f"({child.last_words()}); its log: {child.log}"
-            )
-        console.step(f"{child.name} ended with code {code}, starting it again")
-        await asyncio.sleep(min(0.2 * 2 ** len(ended), 5))
-        await child.start()
-
-
-def _credentials_file(
-    settings: Settings, parts: Parts, credentials: sample.Credentials
-) -> Mapping[str, object]:
-    return {
-        "api": f"http://{settings.api.host}:{settings.api.port}",
-        "mqtt": f"mqtt://{parts.broker.host}:{parts.broker.port}",
-        "keys": credentials.keys,
-        "device": {
-            "id": sample.DEMO_DEVICE,
-            "password": credentials.passwords[sample.DEMO_DEVICE],
-            "property": sample.DEMO_PROPERTY,
-            "feed": sample.DEMO_FEED,
-            "reader": sample.DEMO_READER,
-        },
-    }
-
-
-def _welcome(
-    settings: Settings, folder: Folder, parts: Parts, credentials: sample.Credentials | None
-) -> str:
-    api = f"http://{settings.api.host}:{settings.api.port}"
-    lines = [
-        "",
-        "Stadsnav runs.",
-        f"  Page and API   {api}/   {api}/docs",
-        f"  MQTT           {parts.broker.host}:{parts.broker.port}",
-        f"  Logs           {_short(folder.logs)}",
-    ]
-    if credentials is not None:
-        lines += _things_to_try(api, folder, parts, credentials)
-    return "\n".join([*lines, "", "Ctrl-C stops everything; the data stays."])
-
-
-def _things_to_try(
-    api: str, folder: Folder, parts: Parts, credentials: sample.Credentials
-) -> list[str]:
-    device, reader = sample.DEMO_DEVICE, credentials.keys[sample.DEMO_READER]
-    password = credentials.passwords[device]
-    message = '{"values": {"temperature": 21.5}}'
-    feed = f"{api}/api/v1/feeds/{sample.DEMO_FEED}"
-    return [
-        "",
-        f"One key per organisation (also in {_short(folder.credentials)}):",
-        *(f"  {organisation:<12} {key}" for organisation, key in credentials.keys.items()),
-        "",
-        "Try it, in another terminal. Publish a reading as a device:",
-        f"  {_publish(parts.broker, device, password, message)}",
-        "Read it as the traffic administration, which has an agreement about it:",
-        f"  curl -H 'Authorization: Bearer {reader}' {feed}/latest",
-        "Follow it (publish again meanwhile, and see it come):",
-        f"  curl -N -H 'Authorization: Bearer {reader}' {feed}/stream",
-    ]
-
-
-def _publish(broker: Broker, device: str, password: str, message: str) -> str:
-    """Return a command that publishes: Mosquitto's client where it is installed, or our own."""
-    import shutil  # noqa: PLC0415  needed on this path only
-
-    topic = f"v1/devices/{device}/readings"
-    if shutil.which("mosquitto_pub"):
-        return (
-            f"mosquitto_pub -h {broker.host} -p {broker.port} -i {device} -u {device} "
-            f"-P {password} -q 1 -t {topic} -m '{message}'"
-        )
-    program = os.path.relpath(Path(sys.executable).with_name("stadsnav"))
-    return (
-        f"{program} simulate send {device} --host {broker.host} --port {broker.port} "
-        f"--password {password} '{message}'"
-    )

@@ -1,0 +1,19 @@
+"""Register what the hub must know: organisations, devices, feeds, agreements, keys."""
+
+import typer
+
+from hub.commands.admin import intake, shares, things
+
+app = typer.Typer(no_args_is_help=True, help=__doc__)
+app.add_typer(things.organisation, name="organisation")
+app.add_typer(things.observed, name="property")
+app.add_typer(things.device, name="device")
+app.add_typer(shares.feed, name="feed")
+app.add_typer(shares.agreement, name="agreement")
+app.add_typer(shares.application, name="application")
+app.add_typer(shares.key, name="key")
+app.add_typer(intake.connector, name="connector")
+app.add_typer(intake.rejection, name="rejection")
+app.command("broker-hash")(intake.broker_hash)
+
+__all__ = ["app"]

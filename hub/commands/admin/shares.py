@@ -1,0 +1,213 @@
+"""Share: feeds, agreements about them, and the applications and keys that read them."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+
+from hub.commands.admin.terms import (
+    Slug,
+    names_of,
+    parse_time,
+    parse_width,
+    show,
+    with_database,
+)
+from hub.domain.durations import format_duration
+from hub.domain.sharing import Agreement, AgreementState, Feed, FeedState, Scope, Shape
+from hub.sharing.keys import new_key
+from hub.storage import sharing
+from hub.storage.pool import Db
+
+feed = typer.Typer(
+    no_args_is_help=True, help="Feeds: selections of an organisation's datastreams, to be shared."
+)
+agreement = typer.Typer(no_args_is_help=True, help="Who may read whose feed, and in which shape.")
+application = typer.Typer(no_args_is_help=True, help="Systems that read feeds or hand in readings.")
+key = typer.Typer(no_args_is_help=True, help="Keys of applications: shown once, stored hashed.")
+
+
+@feed.command("create")
+def feed_create(
+    id_: Slug,
+    owner: Annotated[str, typer.Option("--organisation", help="who publishes it")],
+    title: Annotated[str, typer.Option(help="as people call it")],
+    description: Annotated[str, typer.Option(help="what it is good for")] = "",
+    licence: Annotated[str, typer.Option(help="SPDX id, such as CC0-1.0")] = "",
+    kinds: Annotated[list[str] | None, typer.Option("--kind", help="kinds of devices")] = None,
+    devices: Annotated[list[str] | None, typer.Option("--device", help="single devices")] = None,
+    properties: Annotated[
+        list[str] | None, typer.Option("--property", help="only these observed properties")
+    ] = None,
+) -> None:
+    """Publish a selection of an organisation's datastreams; matching devices join by themselves.
+
+    Example: stadsnav admin feed create noise --organisation environment --title Noise --kind noise
+    """
+    new = Feed(
+        id_, owner, title, description, licence, FeedState.PUBLISHED, names_of(devices),
+        names_of(kinds), names_of(properties),
+    )  # fmt: skip
+
+    async def work(db: Db) -> None:
+        await sharing.add_feed(db, new)
+        typer.echo(f"feed {id_}: {len(await sharing.datastreams(db, id_))} datastreams")
+
+    with_database(work)
+
+
+@feed.command("list")
+def feed_list() -> None:
+    """Every feed."""
+
+    async def work(db: Db) -> None:
+        feeds = await sharing.all_feeds(db)
+        show(
+            ("id", "organisation", "title", "licence", "state"),
+            [(f.id, f.organisation, f.title, f.licence, f.state) for f in feeds],
+        )
+
+    with_database(work)
+
+
+@agreement.command("create")
+def agreement_create(
+    feed_id: Annotated[str, typer.Argument(metavar="FEED", help="what is shared")],
+    consumer: Annotated[str, typer.Argument(help="with whom; `public` is everyone")],
+    purpose: Annotated[str, typer.Option(help="what for")],
+    legal_basis: Annotated[str, typer.Option(help="by which right")],
+    properties: Annotated[
+        list[str] | None, typer.Option("--property", help="only these; repeat")
+    ] = None,
+    finest_resolution: Annotated[
+        str | None, typer.Option(help="only aggregates of at least this: PT15M")
+    ] = None,
+    delay: Annotated[str | None, typer.Option(help="nothing younger than this: PT5M")] = None,
+    position_decimals: Annotated[
+        int | None, typer.Option(min=0, max=7, help="decimals of a degree; 3 is about 100 m")
+    ] = None,
+    history: Annotated[str | None, typer.Option(help="nothing older than this: P30D")] = None,
+    valid_from: Annotated[str | None, typer.Option(help="default now")] = None,
+    valid_until: Annotated[str | None, typer.Option(help="default for ever")] = None,
+) -> None:
+    """Give an organisation a right to a feed.
+
+    Example: stadsnav admin agreement create noise traffic --purpose 'Speed limits'
+    --legal-basis 'Municipal task' --finest-resolution PT15M
+    """
+    since, until = parse_time(valid_from) or datetime.now(UTC), parse_time(valid_until)
+    if until is not None and until <= since:
+        raise typer.BadParameter("--valid-until must be after --valid-from")
+    shape = Shape(
+        names_of(properties), parse_width(finest_resolution), parse_width(delay) or timedelta(),
+        position_decimals, parse_width(history),
+    )  # fmt: skip
+    terms = Agreement(
+        0, feed_id, consumer, AgreementState.ACTIVE, purpose, legal_basis, since, until, shape
+    )
+
+    async def work(db: Db) -> None:
+        made = await sharing.add_agreement(db, terms)
+        typer.echo(f"agreement {made.id}: {consumer} may read {feed_id}")
+
+    with_database(work)
+
+
+@agreement.command("list")
+def agreement_list() -> None:
+    """Every agreement, with its shape."""
+
+    async def work(db: Db) -> None:
+        rows = [_agreement_row(a) for a in await sharing.all_agreements(db)]
+        show(("id", "feed", "consumer", "state", "valid until", "shape", "purpose"), rows)
+
+    with_database(work)
+
+
+def _agreement_row(a: Agreement) -> tuple[object, ...]:
+    return (a.id, a.feed, a.consumer, a.state, a.valid_until, _told(a.shape), a.purpose)
+
+
+def _told(shape: Shape) -> str:
+    parts = [
+        shape.properties and "only " + ", ".join(sorted(shape.properties)),
+        shape.finest_resolution and f"at least {format_duration(shape.finest_resolution)}",
+        shape.delay and f"{format_duration(shape.delay)} late",
+        shape.position_decimals is not None and f"{shape.position_decimals} decimals",
+        shape.history and f"back {format_duration(shape.history)}",
+    ]
+    return "; ".join(part for part in parts if part) or "everything"
+
+
+@agreement.command("end")
+def agreement_end(agreement_id: Annotated[int, typer.Argument(metavar="ID")]) -> None:
+    """Revoke an agreement: its consumer's streams end within seconds."""
+
+    async def work(db: Db) -> None:
+        await sharing.set_agreement_state(db, agreement_id, AgreementState.REVOKED)
+        typer.echo(f"agreement {agreement_id} is revoked")
+
+    with_database(work)
+
+
+@application.command("create")
+def application_create(
+    id_: Slug,
+    owner: Annotated[str, typer.Option("--organisation", help="for whom it acts")],
+    name: Annotated[str | None, typer.Option(help="as people call it")] = None,
+    scopes: Annotated[list[Scope] | None, typer.Option("--scope", help="repeat")] = None,
+) -> None:
+    """Add a system that reads feeds, or hands in readings with --scope readings:write.
+
+    Example: stadsnav admin application create dashboard --organisation traffic
+    """
+
+    async def work(db: Db) -> None:
+        chosen = frozenset(scopes or [Scope.READ])
+        await sharing.add_application(db, id_, owner, name or id_, chosen)
+        typer.echo(f"application {id_}: now `stadsnav admin key create {id_}`")
+
+    with_database(work)
+
+
+@key.command("create")
+def key_create(
+    application_id: Annotated[str, typer.Argument(metavar="APPLICATION")],
+    expires: Annotated[str | None, typer.Option(help="a time or date; default never")] = None,
+) -> None:
+    """Make a key for an application and print it, this once."""
+    fresh, expires_at = new_key(), parse_time(expires)
+
+    async def work(db: Db) -> None:
+        await sharing.add_key(db, application_id, fresh.prefix, fresh.hash, expires_at)
+        typer.echo(f"{fresh.key}   (shown this once)")
+
+    with_database(work)
+
+
+@key.command("list")
+def key_list() -> None:
+    """Every key by its prefix."""
+
+    async def work(db: Db) -> None:
+        rows = await sharing.keys(db)
+        show(
+            ("prefix", "application", "organisation", "scopes", "state", "created", "expires"),
+            [
+                (*tuple(row.values())[:3], " ".join(row["scopes"]), *tuple(row.values())[4:])
+                for row in rows
+            ],
+        )
+
+    with_database(work)
+
+
+@key.command("revoke")
+def key_revoke(prefix: Annotated[str, typer.Argument(help="eight characters, see list")]) -> None:
+    """End a key: requests with it fail from now on, its streams end within seconds."""
+
+    async def work(db: Db) -> None:
+        await sharing.revoke_key(db, prefix)
+        typer.echo(f"key {prefix} is revoked")
+
+    with_database(work)

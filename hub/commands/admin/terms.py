@@ -1,0 +1,78 @@
+"""How are ids, times, places and durations written on the command line, and rows shown?"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from hub.commands.terminal import run
+from hub.domain.durations import parse_duration
+from hub.domain.identity import slug
+from hub.domain.sensing import Position
+from hub.settings import Settings
+from hub.storage.pool import Db, connect
+
+
+def with_database(work: Callable[[Db], Awaitable[None]]) -> None:
+    """Run a command's work with a connection to STADSNAV_DATABASE_URL."""
+
+    async def connected() -> None:
+        async with connect(Settings().database_url) as db:
+            await work(db)
+
+    run(connected)
+
+
+def parse_slug(name: str) -> str:
+    try:
+        return slug(name)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def parse_width(text: str | None) -> timedelta | None:
+    if text is None:
+        return None
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def parse_time(text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not an ISO 8601 time or date") from error
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def parse_position(text: str | None) -> Position | None:
+    if text is None:
+        return None
+    try:
+        lon, lat = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise typer.BadParameter("write it as longitude,latitude: 17.95,59.45") from error
+    if not (-180 <= lon <= 180 and -90 <= lat <= 90):  # noqa: PLR2004  degrees
+        raise typer.BadParameter("longitude is -180 to 180, latitude -90 to 90, in this order")
+    return Position(lon, lat)
+
+
+def names_of(values: Sequence[str] | None) -> frozenset[str] | None:
+    return frozenset(values) if values else None
+
+
+def show(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    Console(soft_wrap=True).print(table)
+
+
+Slug = Annotated[str, typer.Argument(callback=parse_slug, help="lower-case id, unique in the hub")]
