@@ -7,11 +7,14 @@ import re
 import signal
 import sys
 import time
+from urllib.parse import urlsplit, urlunsplit
 
 import httpx
 import pytest
 
+from hub.broker.access import hash_password
 from hub.embedded.network import free_port
+from hub.storage.pool import connect
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
 
@@ -224,3 +227,36 @@ async def test_killed_outright_it_leaves_no_process_behind(tmp_path, make):
     await again.start("--no-city")
     await again.until("Ctrl-C stops everything")
     await again.stop()
+
+
+async def test_a_given_database_and_broker_are_used_instead(tmp_path, server_url, broker, make):
+    name = f"stadsnav_given_{os.getpid()}"
+    async with connect(server_url) as server:
+        await server.execute(f"create database {name}")
+    given = urlunsplit(urlsplit(server_url)._replace(path=f"/{name}"))
+    up = Up(
+        tmp_path / "data",
+        STADSNAV_DATABASE_URL=given,
+        STADSNAV_MQTT_URL=f"mqtt://{make.hub_user}:{make.hub_password}@127.0.0.1:{broker.port}",
+        STADSNAV_MQTT_PASSWORD_FILE=str(broker.passwords),
+        STADSNAV_MQTT_ACL_FILE=str(broker.acl),
+        STADSNAV_MQTT_PID_FILE=str(broker.pid),
+        STADSNAV_MQTT_HUB_PASSWORD_HASH=hash_password(make.hub_password),
+    )
+    await up.start()
+    await up.until("Ctrl-C stops everything")
+    assert "the one of STADSNAV_DATABASE_URL" in up.printed
+    assert "the one of STADSNAV_MQTT_URL" in up.printed
+    assert not (tmp_path / "data" / "postgres").exists()
+    credentials = json.loads((tmp_path / "data" / "credentials.json").read_text())
+    assert credentials["mqtt"] == f"mqtt://127.0.0.1:{broker.port}"
+    async with connect(given) as db:
+
+        async def city_talks():
+            return await db.fetchval("select stored > 50 from connector where id = 'mqtt'")
+
+        await make.eventually(city_talks, 30)
+    assert make.hub_password not in up.printed
+    await up.stop()
+    async with connect(server_url) as server:
+        await server.execute(f"drop database {name} with (force)")
