@@ -1,5 +1,6 @@
 """The command line, and the one place that sees every part of the hub."""
 
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -7,8 +8,10 @@ from typing import Annotated
 import typer
 
 from hub.commands import admin, simulate
+from hub.commands.admin.terms import parse_time, with_database
 from hub.commands.doctor import Verdict, examine
 from hub.commands.ingest import run_ingest
+from hub.commands.operating import audit_ledger, show_status
 from hub.commands.serve import run_api
 from hub.commands.terminal import EXIT_FAILED, run
 from hub.commands.up import run_up
@@ -16,6 +19,8 @@ from hub.logs import configure_logging
 from hub.settings import Settings
 from hub.storage.migrate import migrate as migrate_schema
 from hub.storage.pool import connect
+
+BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -85,6 +90,26 @@ def ingest() -> None:
 def api() -> None:
     """Serve the API and the page on STADSNAV_API_HOST and STADSNAV_API_PORT until stopped."""
     run(lambda: run_api(Settings()), fast=True)
+
+
+@app.command()
+def status() -> None:
+    """Show what every connector received and what became of it, and who is connected."""
+    with_database(show_status)
+
+
+@app.command("audit-ledger")
+def audit(
+    *,
+    since: Annotated[str | None, typer.Option(help="time or date; default the beginning")] = None,
+    until: Annotated[str | None, typer.Option(help="time or date; default now")] = None,
+) -> None:
+    """Prove received = stored + duplicates + rejected; ends with 1 and names the first fault.
+
+    Example: stadsnav audit-ledger --since 2026-11-01 --until 2026-12-01
+    """
+    first, last = parse_time(since) or BEGINNING, parse_time(until) or datetime.now(UTC)
+    with_database(lambda db: audit_ledger(db, first, last))
 
 
 @app.command()

@@ -12,13 +12,13 @@ from connectors.mqtt import Broker, MqttSource
 from hub.broker.keeper import BrokerFiles, keep
 from hub.commands.keeping import Credentials, RegistryKeeper
 from hub.domain.intake import Limits
-from hub.errors import ConfigurationError
+from hub.errors import ConfigurationError, StoreUnavailable
 from hub.ingest.acceptance import ClockRule
 from hub.ingest.arrivals import Arrivals
 from hub.ingest.meter import Meter
 from hub.ingest.pipeline import Flow, Pipeline
 from hub.settings import IngestSettings, MqttSettings, Settings
-from hub.storage import arrivals
+from hub.storage import arrivals, operation
 from hub.storage.bell import REGISTRY, Bells
 from hub.storage.ledger import Ledger
 from hub.storage.migrate import pending
@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 PAYLOADS = {"native": native.decode}
 FOREVER_S = float("inf")
+REPORT_EVERY_S = 5.0  # three missed reports, and operators see the process as gone
 
 
 async def run_ingest(settings: Settings) -> None:
@@ -60,6 +61,7 @@ async def run_ingest(settings: Settings) -> None:
             group.create_task(bells.listen(settings.database_url), name="bells")
             group.create_task(keeper.follow(changes), name="registry")
             group.create_task(pipeline.run(), name="pipeline")
+            group.create_task(_report(store, settings, source, meter), name="report")
 
 
 async def check_migrated(store: Store) -> None:
@@ -102,6 +104,24 @@ def _keep_users(settings: MqttSettings) -> Callable[[Credentials], object]:
         settings.hub_password_hash.get_secret_value(),
     )
     return partial(keep, files)
+
+
+async def _report(store: Store, settings: Settings, source: MqttSource, meter: Meter) -> None:
+    """Tell the operators how this process is, for ever."""
+    while True:
+        try:
+            async with store.connection() as db:
+                await operation.report_process(
+                    db,
+                    settings.mqtt.client_id,
+                    settings.ingest.connector,
+                    connected=source.connected,
+                    in_flight=meter.in_flight,
+                    qos0_dropped=source.qos0_dropped_total,
+                )
+        except StoreUnavailable as error:
+            log.warning("no report: %s", error)
+        await asyncio.sleep(REPORT_EVERY_S)
 
 
 def _serve_metrics(settings: IngestSettings, source: MqttSource, meter: Meter) -> None:

@@ -73,7 +73,7 @@ async def _register_things(db: Db, city: simulated.City, made: Credentials) -> N
             f"{organisation.id}-app",
             organisation.id,
             f"Sample application of {organisation.name}",
-            frozenset(Scope),
+            frozenset({Scope.READ, Scope.WRITE}),
         )
     for p in city.properties:
         await registry.add_property(

@@ -13,6 +13,7 @@ class Scope(StrEnum):
 
     READ = "feeds:read"
     WRITE = "readings:write"
+    OPERATE = "hub:operate"
 
 
 class FeedState(StrEnum):

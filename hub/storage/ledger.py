@@ -23,7 +23,6 @@ _OVERWRITE_CHANGED = statement("ledger", "overwrite_changed")
 _CLOSE_BATCH = statement("ledger", "close_batch")
 _ENSURE_CONNECTOR = statement("ledger", "ensure_connector")
 _TOTALS = statement("ledger", "totals")
-_REJECTED_BY_REASON = statement("ledger", "rejected_by_reason")
 _BROKEN_BATCH = statement("ledger", "broken_batch")
 _NEWEST_POSITION = statement("ledger", "newest_position")
 
@@ -126,11 +125,6 @@ async def ensure_connector(db: Db, connector: str) -> None:
 async def totals(db: Db) -> list[Record]:
     """Return per connector: id, messages, received, stored, duplicates, rejected, last message."""
     return await db.fetch(_TOTALS)
-
-
-async def rejected_by_reason(db: Db) -> list[Record]:
-    """Return connector, reason and readings rejected during the last day."""
-    return await db.fetch(_REJECTED_BY_REASON)
 
 
 async def broken_batch(db: Db) -> int | None:

@@ -147,6 +147,28 @@ async def test_a_broker_that_is_away_or_refuses_is_one_clear_line(system, port, 
     assert "Traceback" not in told
 
 
+async def test_status_and_audit_say_what_became_of_everything(running, db, make):
+    async with running.device("noise-1") as device:
+        for body in ('{"values": {"laeq": 50}}', "{"):
+            await device.publish("v1/devices/noise-1/readings", body, qos=1)
+
+    async def counted():
+        return await db.fetchval("select received >= 2 from connector where id = 'mqtt'")
+
+    await make.eventually(counted)
+    code, told = await running.run("status")
+    assert code == 0, told
+    assert "not_json" in told
+    assert "stadsnav-ingest" in told
+    code, told = await running.run("audit-ledger")
+    assert code == 0, told
+    assert "received 2 = stored 1 + duplicates 0 + rejected 1" in told
+    await db.execute("update batch set rejected = 0, duplicates = duplicates + rejected")
+    code, told = await running.run("audit-ledger")
+    assert code == 1
+    assert "does not add up" in told
+
+
 async def test_doctor_says_what_is_good_and_what_to_do(running):
     code, told = await running.run("doctor")
     assert code == 0, told
@@ -161,7 +183,8 @@ async def test_doctor_says_what_is_good_and_what_to_do(running):
 
 
 COMMANDS = [
-    [], ["up"], ["migrate"], ["ingest"], ["api"], ["doctor"], ["simulate"], ["simulate", "city"],
+    [], ["up"], ["migrate"], ["ingest"], ["api"], ["doctor"], ["status"], ["audit-ledger"],
+    ["simulate"], ["simulate", "city"],
     ["simulate", "send"], ["simulate", "replay"], ["admin"], ["admin", "organisation", "create"],
     ["admin", "device", "create"], ["admin", "property", "create"], ["admin", "feed", "create"],
     ["admin", "agreement", "create"], ["admin", "application", "create"],

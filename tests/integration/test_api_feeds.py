@@ -21,7 +21,7 @@ from hub.commands.receiving import CONNECTOR, HttpReceiver
 from hub.domain.intake import Limits
 from hub.domain.sharing import AgreementState, Scope
 from hub.ingest.acceptance import ClockRule
-from hub.storage import sharing
+from hub.storage import operation, sharing
 from hub.storage.bell import BATCH, RIGHTS, Bells
 from hub.storage.ledger import Ledger
 
@@ -369,6 +369,33 @@ class TestPosting:
         assert answer.status_code == status
         assert answer.json()["rejections"][0]["reason"] == reason
         assert await db.fetchval("select reason from rejection") == reason
+
+
+class TestConnectors:
+    async def test_nobody_looks_without_a_key(self, http):
+        assert (await http.get("/api/v1/connectors")).status_code == 401
+
+    async def test_a_reader_s_key_is_not_enough(self, http, db, make, city):
+        reader = await make.key(db, "traffic", Scope.READ, Scope.WRITE)
+        answer = await http.get("/api/v1/connectors", headers=as_(reader))
+        assert answer.status_code == 403
+
+    async def test_an_operator_sees_what_became_of_everything(self, http, db, make, city):
+        await make.store_readings(db, make.reading(city.streams["noise-1", "laeq"]))
+        await http.post(
+            "/api/v1/readings?device=noise-1", content=b"{", headers=as_(city.keys["writer"])
+        )
+        await operation.report_process(
+            db, "ingest-1", "test", connected=True, in_flight=3, qos0_dropped=0
+        )
+        operator = await make.key(db, "environment", Scope.OPERATE)
+        answer = await http.get("/api/v1/connectors", headers=as_(operator))
+        found = {row["id"]: row for row in answer.json()["connectors"]}
+        assert (found["test"]["received"], found["test"]["stored"]) == (1, 1)
+        assert found["test"]["in_flight"] == 3
+        assert found["test"]["processes"][0]["connected"] is True
+        assert found["test"]["rate_per_s"] > 0
+        assert found["http"]["rejected_last_day"] == {"not_json": 1}
 
 
 class TestOperation:

@@ -128,7 +128,6 @@ ARGUMENTS = {
         "close_batch": (77, "test", 1, 1, 0, 0, 0, NOW, NOW),
         "ensure_connector": ("test",),
         "totals": (),
-        "rejected_by_reason": (),
         "broken_batch": (),
         "newest_position": (),
     },
@@ -158,6 +157,15 @@ ARGUMENTS = {
         "list_devices": (None,),
         "set_device_state": ("d-1", "active"),
         "set_connector_rule": ("test", "register", "env"),
+    },
+    "operation": {
+        "connectors": (),
+        "rejected_by_reason": (),
+        "processes": (),
+        "report_process": ("client", "test", True, 3, 0),
+        "audit_totals": (START, NOW),
+        "audit_first_fault": (START, NOW),
+        "audit_whole": (),
     },
     "rejections": {"newest": (10,)},
     "sharing": {
@@ -189,7 +197,15 @@ def test_every_named_query_has_arguments_here():
 
 
 async def test_every_named_query_is_executed(db, seeded):
-    for noun in ("registry", "ledger", "sharing", "readings", "rejections", "arrivals"):
+    for noun in (
+        "registry",
+        "ledger",
+        "sharing",
+        "readings",
+        "rejections",
+        "arrivals",
+        "operation",
+    ):
         for name in sorted(ARGUMENTS[noun], key=lambda name: ORDER.get(name, len(ORDER))):
             arguments = ARGUMENTS[noun][name]
             if arguments is not None:

@@ -8,7 +8,7 @@ import pytest
 from hub.domain.intake import Batch, Reason, Rejection
 from hub.domain.sensing import ConflictRule, Device
 from hub.errors import BatchRefused, StoreUnavailable
-from hub.storage import ledger, readings, registry
+from hub.storage import ledger, operation, readings, registry
 from hub.storage.bell import BATCH, listening
 from hub.storage.pool import connect
 
@@ -192,3 +192,38 @@ async def test_a_server_that_is_not_there_is_unavailable():
     with pytest.raises(StoreUnavailable):
         async with connect("postgresql://nobody@127.0.0.1:1/nothing"):
             pass
+
+
+class TestAudit:
+    async def test_what_was_stored_adds_up(self, db, city, make):
+        stream = city.streams["noise-1", "laeq"]
+        await make.store_readings(db, make.reading(stream))
+        await make.store_readings(db, make.reading(stream))
+        always = (make.noon - timedelta(days=9), make.noon + timedelta(days=99))
+        [row] = await operation.audit_totals(db, *always)
+        assert (row["received"], row["stored"], row["duplicates"]) == (2, 1, 1)
+        assert await operation.audit_first_fault(db, *always) is None
+        assert await operation.audit_whole(db) is None
+
+    @pytest.mark.parametrize(
+        "tampering",
+        [
+            "insert into reading select 99, time, value, text, quality, received_at, lon, lat, "
+            "batch_id from reading",
+            "insert into rejection (batch_id, connector, topic, received_at, reason, detail, "
+            "readings, payload, payload_bytes) "
+            "select id, 'test', '', now(), 'x', '', 1, '', 0 from batch",
+        ],
+        ids=["a reading too many", "a rejection too many"],
+    )
+    async def test_what_was_slipped_in_is_found(self, db, city, make, tampering):
+        await make.store_readings(db, make.reading(city.streams["noise-1", "laeq"]))
+        await db.execute(tampering)
+        always = (make.noon - timedelta(days=9), make.noon + timedelta(days=99))
+        fault = await operation.audit_first_fault(db, *always)
+        assert fault["position"] == await ledger.newest_position(db)
+
+    async def test_a_batch_that_was_taken_away_is_found(self, db, city, make):
+        await make.store_readings(db, make.reading(city.streams["noise-1", "laeq"]))
+        await db.execute("delete from batch")
+        assert (await operation.audit_whole(db))["received"] == 1

@@ -8,7 +8,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from hub.api.deps import Connection
 from hub.api.metrics import collectors
 from hub.api.problems import problem
-from hub.storage import ledger
+from hub.storage import ledger, operation
 from hub.storage.migrate import pending
 
 router = APIRouter(tags=["operation"])
@@ -30,6 +30,6 @@ async def readyz(db: Connection) -> Any:  # noqa: ANN401  a body or a problem
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
 async def metrics(db: Connection) -> Response:
-    totals, rejected = await ledger.totals(db), await ledger.rejected_by_reason(db)
+    totals, rejected = await ledger.totals(db), await operation.rejected_by_reason(db)
     text = b"".join(generate_latest(registry) for registry in collectors(totals, rejected))
     return Response(text, media_type=CONTENT_TYPE_LATEST)

@@ -44,12 +44,6 @@ insert into connector (id) values ($1) on conflict (id) do nothing;
 select id, messages, received, stored, duplicates, rejected, last_message_at
 from connector order by id;
 
--- name: rejected_by_reason
--- Since when: one day is what an operator looks at; the totals above never forget.
-select connector, reason, sum(readings)::bigint as readings
-from rejection where received_at > now() - interval '1 day'
-group by 1, 2 order by 1, 2;
-
 -- name: broken_batch
 -- The first batch whose ledger row does not account for what it says it received.
 select position from batch
