@@ -208,11 +208,11 @@ class TestAudit:
     @pytest.mark.parametrize(
         "tampering",
         [
-            "insert into reading select 99, time, value, text, quality, received_at, lon, lat, "
-            "batch_id from reading",
-            "insert into rejection (batch_id, connector, topic, received_at, reason, detail, "
-            "readings, payload, payload_bytes) "
-            "select id, 'test', '', now(), 'x', '', 1, '', 0 from batch",
+            """insert into reading select 99, time, value, text, quality, received_at, lon, lat,
+               batch_id from reading""",
+            """insert into rejection (batch_id, connector, topic, received_at, reason, detail,
+               readings, payload, payload_bytes)
+               select id, 'test', '', now(), 'x', '', 1, '', 0 from batch""",
         ],
         ids=["a reading too many", "a rejection too many"],
     )
