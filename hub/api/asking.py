@@ -63,14 +63,14 @@ def _question(
     cursor: Annotated[str | None, Query(description="taken from `next` of the page before")] = None,
 ) -> ReadingQuery:
     return ReadingQuery(
-        since=_time("from", since),
-        until=_time("to", until),
+        since=parse_time("from", since),
+        until=parse_time("to", until),
         properties=selection.properties,
         datastreams=selection.datastreams,
         bbox=selection.bbox,
         resolution=_resolution(resolution),
         cursor=_cursor(cursor),
-        limit=_limit(limit, hub.max_limit),
+        limit=parse_limit(limit, hub.max_limit),
     )
 
 
@@ -78,7 +78,8 @@ Selection = Annotated[ReadingQuery, Depends(_selection)]
 Question = Annotated[ReadingQuery, Depends(_question)]
 
 
-def _time(name: str, text: str | None) -> datetime | None:
+def parse_time(name: str, text: str | None) -> datetime | None:
+    """Read an ISO 8601 time with offset; raise BadRequest naming the parameter."""
     if text is None:
         return None
     # In a URL an unescaped + reads as a space: 09:00:00 01:00 can only mean the offset.
@@ -110,7 +111,8 @@ def _resolution(text: str | None) -> timedelta | None:
     return resolution
 
 
-def _limit(text: str | None, most: int) -> int:
+def parse_limit(text: str | None, most: int) -> int:
+    """Read a number of rows; raise BadRequest saying what is allowed."""
     if text is None:
         return min(DEFAULT_LIMIT, most)
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:12]) <= most:

@@ -169,6 +169,37 @@ async def test_status_and_audit_say_what_became_of_everything(running, db, make)
     assert "does not add up" in told
 
 
+async def test_what_was_rejected_is_replayed_once_its_cause_is_mended(running, db, make):
+    async with running.device("noise-2") as device:
+        for number in range(300):
+            at = make.noon + timedelta(seconds=number)
+            body = {"time": at.isoformat(), "values": {"laeq": 50, "no2": number}}
+            await device.publish("v1/devices/noise-2/readings", json.dumps(body), qos=1)
+        await device.publish("v1/devices/noise-2/readings", b"{", qos=1)
+
+    async def counted():
+        return await db.fetchval("select received = 601 from connector where id = 'mqtt'")
+
+    await make.eventually(counted)
+    assert await db.fetchval("select sum(readings) from rejection") == 301
+    replaying = ("admin", "rejection", "replay", "--device", "noise-2")
+    code, told = await running.run(*replaying)
+    assert code == 0, told
+    assert "301 messages replayed: 0 readings stored, 300 duplicates, 301 rejected again" in told
+
+    await db.execute("insert into datastream (device, property) values ('noise-2', 'no2')")
+    code, told = await running.run(*replaying, "--reason", "unknown_property")
+    assert "300 messages replayed: 300 readings stored, 300 duplicates, 0 rejected" in told
+    code, told = await running.run(*replaying, "--reason", "unknown_property")
+    assert "nothing to replay" in told
+    assert await db.fetchval("select count(*) from reading") == 600
+    assert await db.fetchval("select array_agg(reason) from rejection") == ["not_json"]
+    code, told = await running.run("audit-ledger")
+    assert code == 0, told
+    code, told = await running.run("admin", "rejection", "forget", "--before", "2099-01-01")
+    assert "1 rejections deleted" in told
+
+
 async def test_doctor_says_what_is_good_and_what_to_do(running):
     code, told = await running.run("doctor")
     assert code == 0, told
@@ -188,7 +219,8 @@ COMMANDS = [
     ["simulate", "send"], ["simulate", "replay"], ["admin"], ["admin", "organisation", "create"],
     ["admin", "device", "create"], ["admin", "property", "create"], ["admin", "feed", "create"],
     ["admin", "agreement", "create"], ["admin", "application", "create"],
-    ["admin", "key", "create"], ["admin", "connector", "rule"], ["admin", "rejection", "list"],
+    ["admin", "key", "create"], ["admin", "connector", "rule"],
+    ["admin", "rejection", "list"], ["admin", "rejection", "replay"],
 ]  # fmt: skip
 
 

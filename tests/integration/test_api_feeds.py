@@ -397,6 +397,26 @@ class TestConnectors:
         assert found["test"]["rate_per_s"] > 0
         assert found["http"]["rejected_last_day"] == {"not_json": 1}
 
+    async def test_an_operator_sees_what_was_rejected_by_page(self, http, db, make, city):
+        for body in (b"{", b"[]", b"{"):
+            await http.post(
+                "/api/v1/readings?device=noise-1", content=body, headers=as_(city.keys["writer"])
+            )
+        assert (await http.get("/api/v1/rejections")).status_code == 401
+        reader = await make.key(db, "traffic", Scope.READ)
+        refused = await http.get("/api/v1/rejections", headers=as_(reader))
+        assert refused.status_code == 403
+        headers = as_(await make.key(db, "environment", Scope.OPERATE))
+        first = (await http.get("/api/v1/rejections?limit=2", headers=headers)).json()
+        assert [row["reason"] for row in first["rejections"]] == ["not_json", "empty"]
+        rest = await http.get(f"/api/v1/rejections?limit=2&before={first['next']}", headers=headers)
+        assert [row["reason"] for row in rest.json()["rejections"]] == ["not_json"]
+        assert rest.json()["next"] is None
+        empty = await http.get("/api/v1/rejections?reason=empty&device=noise-1", headers=headers)
+        assert len(empty.json()["rejections"]) == 1
+        bad = await http.get("/api/v1/rejections?reason=x", headers=headers)
+        assert bad.status_code == 400
+
 
 class TestOperation:
     async def test_alive_ready_and_measured(self, http, noon_readings):

@@ -167,7 +167,12 @@ ARGUMENTS = {
         "audit_first_fault": (START, NOW),
         "audit_whole": (),
     },
-    "rejections": {"newest": (10,)},
+    "rejections": {
+        "listed": (None, None, None, START, NOW, 2**62, 10),
+        "replayable": ("not_json", "test", "d-1", START, NOW, 0, 10),
+        "forget_message": (1, "t", NOW),
+        "forget_before": (START,),
+    },
     "sharing": {
         "insert_feed": ("air", "env", "Air", "", "", "published", None, ["air"], None),
         "insert_agreement": (
