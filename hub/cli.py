@@ -10,6 +10,7 @@ import typer
 from hub.commands import admin, simulate
 from hub.commands.admin.terms import parse_time, with_database
 from hub.commands.doctor import Verdict, examine
+from hub.commands.here import DATA
 from hub.commands.ingest import run_ingest
 from hub.commands.operating import audit_ledger, show_status
 from hub.commands.serve import run_api
@@ -46,7 +47,9 @@ def about(
 @app.command()
 def up(
     *,
-    data: Annotated[Path, typer.Option(help="where to keep everything")] = Path(".stadsnav"),
+    data: Annotated[
+        Path, typer.Option(help="where to keep everything", envvar="STADSNAV_DATA")
+    ] = DATA,
     city: Annotated[bool, typer.Option(help="register and simulate the sample city")] = True,
     rate: Annotated[float, typer.Option(min=0.01, max=100, help="how fast the city talks")] = 1.0,
 ) -> None:

@@ -13,11 +13,13 @@ Port = Annotated[int, Field(ge=1, le=65_535)]
 
 
 class _Group(BaseSettings):
-    model_config = SettingsConfigDict(frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(frozen=True, env_ignore_empty=True, extra="ignore")
 
 
 class DatabaseSettings(_Group):
-    model_config = SettingsConfigDict(env_prefix="STADSNAV_DATABASE_", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="STADSNAV_DATABASE_", frozen=True, env_ignore_empty=True
+    )
 
     url: SecretStr | None = Field(
         None, description="postgresql://user:password@host:5432/database; `up` embeds one if unset"
@@ -26,7 +28,9 @@ class DatabaseSettings(_Group):
 
 
 class MqttSettings(_Group):
-    model_config = SettingsConfigDict(env_prefix="STADSNAV_MQTT_", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="STADSNAV_MQTT_", frozen=True, env_ignore_empty=True
+    )
 
     url: SecretStr | None = Field(
         None, description="mqtt://user:password@host:1883 or mqtts://…; `up` embeds one if unset"
@@ -59,7 +63,9 @@ class MqttSettings(_Group):
 
 
 class IngestSettings(_Group):
-    model_config = SettingsConfigDict(env_prefix="STADSNAV_INGEST_", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="STADSNAV_INGEST_", frozen=True, env_ignore_empty=True
+    )
 
     connector: str = Field("mqtt", description="the name under which the ledger counts")
     max_batch: int = Field(2_000, ge=1, le=50_000, description="readings per commit, at most")
@@ -85,7 +91,9 @@ class IngestSettings(_Group):
 
 
 class ApiSettings(_Group):
-    model_config = SettingsConfigDict(env_prefix="STADSNAV_API_", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="STADSNAV_API_", frozen=True, env_ignore_empty=True
+    )
 
     host: str = Field("127.0.0.1", description="address that API and web listen on")
     port: Port = Field(8000, description="port that API and web listen on")
@@ -135,8 +143,8 @@ class Settings:
         """Return the database's URL; raise ConfigurationError where none was given."""
         if self.database.url is None:
             raise ConfigurationError(
-                "STADSNAV_DATABASE_URL is not set: give one, or run `stadsnav up`, which brings "
-                "its own database"
+                "STADSNAV_DATABASE_URL is not set and no `stadsnav up` runs in this folder: set "
+                "it, or start one"
             )
         return self.database.url.get_secret_value()
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from connectors.mqtt import Broker, BrokerRefused, greet
+from hub.commands.here import settings_here
 from hub.errors import ConfigurationError, StadsnavError
 from hub.settings import Settings
 from hub.storage import ledger
@@ -36,7 +37,7 @@ class Finding:
 async def examine() -> AsyncIterator[Finding]:
     """Examine settings, database and broker; yields findings as they come."""
     try:
-        settings = Settings()
+        settings = settings_here()
     except ConfigurationError as error:
         yield Finding("settings", Verdict.BAD, str(error), "correct that variable")
         return

@@ -38,6 +38,11 @@ class Folder:
         return self.root / "credentials.json"
 
     @property
+    def running(self) -> Path:
+        """Return what tells other commands of a running `up`; it is there only meanwhile."""
+        return self.root / "running.json"
+
+    @property
     def passwords(self) -> Path:
         return self.root / "simulated-devices.json"
 

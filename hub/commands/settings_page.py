@@ -15,6 +15,7 @@ with one line that names the variable.
 """
 
 _MORE = """\
+| `STADSNAV_DATA` | `.stadsnav` | where `up` keeps everything, and others look for it |
 | `STADSNAV_LOG` | `info` | level of the log: debug, info, warning, error |
 """
 

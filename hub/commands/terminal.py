@@ -8,7 +8,7 @@ from typing import NoReturn
 import typer
 import uvloop
 
-from hub.errors import StadsnavError
+from hub.errors import StadsnavError, StoreUnavailable
 
 EXIT_FAILED = 1
 EXIT_MISCONFIGURED = 2
@@ -33,7 +33,7 @@ def run(work: Work, *, fast: bool = False) -> None:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop if fast else None) as runner:
             runner.run(_cancellable(work))
     except* StadsnavError as group:
-        failure = str(_first(group))
+        failure = _told(_first(group))
     if failure is not None:
         fail(failure, EXIT_MISCONFIGURED)
 
@@ -56,6 +56,12 @@ async def _cancellable(work: Work) -> None:
     except asyncio.CancelledError:
         if not task.cancelled():
             raise
+
+
+def _told(error: BaseException) -> str:
+    if isinstance(error, StoreUnavailable):
+        return f"the database does not answer ({error}): start it, or correct STADSNAV_DATABASE_URL"
+    return str(error)
 
 
 def _first(error: BaseException) -> BaseException:

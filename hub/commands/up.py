@@ -4,8 +4,8 @@ import asyncio
 import json
 import secrets
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,9 +54,20 @@ async def run_up(settings: Settings, data: Path, *, with_city: bool, rate: float
                     {"STADSNAV_DATABASE_URL": url, **env},
                     tuple(c for c in (postgres_child, broker_child) if c),
                 )
-                await _run_parts(
-                    settings, folder, parts, console, credentials=credentials, rate=rate
-                )
+                with _told_of(folder, url):
+                    await _run_parts(
+                        settings, folder, parts, console, credentials=credentials, rate=rate
+                    )
+
+
+@contextmanager
+def _told_of(folder: Folder, database_url: str) -> Iterator[None]:
+    """Let other commands in this folder find the database for as long as it runs."""
+    write_private(folder.running, {"database": database_url})
+    try:
+        yield
+    finally:
+        folder.running.unlink(missing_ok=True)
 
 
 @asynccontextmanager

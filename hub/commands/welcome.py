@@ -9,6 +9,7 @@ from pathlib import Path
 from connectors.mqtt import Broker
 from hub.commands import sample
 from hub.commands.files import Folder, short
+from hub.commands.here import DATA
 from hub.settings import Settings
 
 
@@ -42,7 +43,17 @@ def welcome(
     ]
     if credentials is not None:
         lines += _things_to_try(api, folder, broker, credentials)
+    lines += ["", "Manage it, in another terminal:", f"  {_admin(folder)}"]
     return "\n".join([*lines, "", "Ctrl-C stops everything; the data stays."])
+
+
+def _admin(folder: Folder) -> str:
+    where = "" if folder.root == DATA.absolute() else f"STADSNAV_DATA={short(folder.root)} "
+    return f"{where}{_program()} admin --help"
+
+
+def _program() -> str:
+    return os.path.relpath(Path(sys.executable).with_name("stadsnav"))
 
 
 def _things_to_try(
@@ -74,8 +85,7 @@ def _publish(broker: Broker, device: str, password: str, message: str) -> str:
             f"mosquitto_pub -h {broker.host} -p {broker.port} -i {device} -u {device} "
             f"-P {password} -q 1 -t {topic} -m '{message}'"
         )
-    program = os.path.relpath(Path(sys.executable).with_name("stadsnav"))
     return (
-        f"{program} simulate send {device} --host {broker.host} --port {broker.port} "
+        f"{_program()} simulate send {device} --host {broker.host} --port {broker.port} "
         f"--password {password} '{message}'"
     )

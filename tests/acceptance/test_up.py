@@ -58,7 +58,9 @@ class Up:
 
 def commands(printed):
     """The commands to try, in the order they are printed."""
-    return re.findall(r"^  ((?:curl|mosquitto_pub|\S*stadsnav) .*)$", printed, re.MULTILINE)
+    return re.findall(
+        r"^  ((?:\S+=\S+ )?(?:curl|mosquitto_pub|\S*stadsnav) .*)$", printed, re.MULTILINE
+    )
 
 
 async def shell(command, timeout_s=10):
@@ -93,7 +95,11 @@ async def test_everything_starts_the_commands_work_and_ctrl_c_ends_it(tmp_path, 
     await up.start()
     await up.until("Ctrl-C stops everything")
 
-    publish, read, follow = commands(up.printed)
+    publish, read, follow, manage = commands(up.printed)
+    assert "Usage" in await shell(manage)
+    organisations = await shell(manage.replace("--help", "organisation list"), 20)
+    assert "Traffic Administration" in organisations
+    assert "sample-history" in await shell(manage.replace("admin --help", "status"), 20)
     following = asyncio.create_task(shell(follow + " --max-time 4", 10))
     await asyncio.sleep(1)
     await shell(publish)
@@ -132,6 +138,10 @@ async def test_everything_starts_the_commands_work_and_ctrl_c_ends_it(tmp_path, 
     assert await up.stop() < STOPPED_WITHIN_S
     assert up.process.returncode == 0, up.printed
     assert not children(tmp_path)
+    assert not (tmp_path / "data" / "running.json").exists()
+    assert "no `stadsnav up` runs" in await shell(
+        manage.replace("admin --help", "status") + " 2>&1", 20
+    )
 
     second = Up(tmp_path / "data", **{k: up.env[k] for k in up.env if k.startswith("STADSNAV_")})
     await second.start()

@@ -1,5 +1,6 @@
 """How are ids, times, places and durations written on the command line, and rows shown?"""
 
+import sys
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
@@ -8,19 +9,21 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from hub.commands.here import settings_here
 from hub.commands.terminal import run
 from hub.domain.durations import parse_duration
 from hub.domain.identity import slug
 from hub.domain.sensing import Position
-from hub.settings import Settings
 from hub.storage.pool import Db, connect
+
+WHOLE = 10_000  # columns
 
 
 def with_database(work: Callable[[Db], Awaitable[None]]) -> None:
-    """Run a command's work with a connection to STADSNAV_DATABASE_URL."""
+    """Run a command's work with a connection to the hub's database."""
 
     async def connected() -> None:
-        async with connect(Settings().database_url) as db:
+        async with connect(settings_here().database_url) as db:
             await work(db)
 
     run(connected)
@@ -69,10 +72,11 @@ def names_of(values: Sequence[str] | None) -> frozenset[str] | None:
 
 
 def show(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a table: within the terminal's width, or whole where a program reads it."""
     table = Table(*columns, box=None, pad_edge=False, header_style="bold")
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row))
-    Console(soft_wrap=True).print(table)
+    Console(width=None if sys.stdout.isatty() else WHOLE).print(table)
 
 
 Slug = Annotated[str, typer.Argument(callback=parse_slug, help="lower-case id, unique in the hub")]
