@@ -7,7 +7,7 @@ from typing import Protocol
 
 from hub.domain.queries import BatchMark, Raw, ReadingQuery, Row, ShapedQuery
 from hub.domain.sensing import Datastream, Position
-from hub.domain.sharing import Agreement, Feed, Grant, Principal
+from hub.domain.sharing import Agreement, Feed, Grant, Principal, Scope
 from hub.errors import NotAuthenticated, NotFound, NotPermitted
 from hub.sharing.access import Denial, Why, decide
 from hub.sharing.shaping import (
@@ -37,6 +37,12 @@ class Opened:
 
     grant: Grant
     streams: Mapping[int, Datastream]
+
+
+def check_may_read(principal: Principal) -> None:
+    """Raise NotPermitted for a key that may not read anything."""
+    if not principal.is_anonymous and Scope.READ not in principal.scopes:
+        raise NotPermitted(Why.NO_SCOPE)
 
 
 async def readable(records: Records, principal: Principal, now: datetime) -> list[Grant]:

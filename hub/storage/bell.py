@@ -6,7 +6,7 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from hub.errors import StoreUnavailable
+from hub.errors import StadsnavError
 from hub.storage.pool import connect
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class Bells:
         while True:
             try:
                 await self._listen_once(url)
-            except StoreUnavailable as error:
+            except StadsnavError as error:
                 log.warning("bell connection lost: %s", error)
             await asyncio.sleep(random.uniform(0.5, 1.5))  # noqa: S311  spreads the reconnects
 

@@ -36,7 +36,7 @@ class Db(Protocol):
 
 
 # The server is there but cannot serve now: starting, stopping, full, out of connections or space,
-# or it cancelled us. Time heals these; a different batch would meet the same.
+# being restored, or it cancelled us. Time heals these; a different batch would meet the same.
 _PASSING = (
     OSError,
     TimeoutError,
@@ -48,9 +48,10 @@ _PASSING = (
     asyncpg.InsufficientResourcesError,
     asyncpg.TransactionRollbackError,
     asyncpg.PostgresSystemError,
-    asyncpg.LockNotAvailableError,
     asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.ObjectInUseError,
+    asyncpg.ObjectNotInPrerequisiteStateError,  # and ObjectInUse, LockNotAvailable below it
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InvalidAuthorizationSpecificationError,
 )
 
 

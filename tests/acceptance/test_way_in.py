@@ -226,9 +226,15 @@ async def test_broker_and_database_go_away_and_come_back_and_nothing_is_lost(
             await server.execute(f'alter database "{name}" with allow_connections false')
             await cut_off(db)
             await publish(50)
+            log = system.folder / "ingest.log"
+            await make.eventually(lambda: refused(log))  # it has met the closed door
             await server.execute(f'alter database "{name}" with allow_connections true')
         await make.eventually(all_stored, 30)
         await accounted(db)
+
+
+async def refused(log):
+    return "not currently accepting connections" in log.read_text()
 
 
 async def connects(system):

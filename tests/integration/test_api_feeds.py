@@ -95,9 +95,10 @@ class TestWhoAsks:
         assert answer.status_code == 401
 
     async def test_a_key_without_the_scope_is_forbidden(self, http, city):
-        answer = await http.get("/api/v1/feeds/noise", headers=as_(city.keys["writer"]))
-        assert answer.status_code == 403
-        assert "feeds:read" in answer.json()["detail"]
+        for path in ("/api/v1/feeds", "/api/v1/feeds/noise", "/api/v1/feeds/noise/stream"):
+            answer = await http.get(path, headers=as_(city.keys["writer"]))
+            assert answer.status_code == 403
+            assert "feeds:read" in answer.json()["detail"]
 
     @pytest.mark.parametrize("path", PATHS)
     async def test_without_an_agreement_a_feed_does_not_exist(self, http, city, path):

@@ -44,6 +44,7 @@ Accept = Annotated[str, Header()]
 @router.get("", summary="The feeds you may read")
 async def feeds(records: TheRecords, caller: Caller, hub: TheHub) -> dict[str, Any]:
     """Without a key: the open feeds. With one: also your own and those agreed with you."""
+    gate.check_may_read(caller)
     grants = await gate.readable(records, caller, hub.now())
     return {"feeds": [_feed(grant) for grant in grants]}
 
