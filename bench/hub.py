@@ -5,7 +5,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -67,11 +67,11 @@ class BenchHub:
         await until(lambda: _answers(f"http://{HOST}:{self.api_port}{path}"))
 
 
-async def until(condition: object, timeout_s: float = READY_TIMEOUT_S) -> None:
+async def until(condition: Callable[[], bool], timeout_s: float = READY_TIMEOUT_S) -> None:
     """Wait until `condition()` is true, asking in a thread; raise TimeoutError if it never is."""
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline:
-        if await asyncio.to_thread(condition):  # type: ignore[arg-type]
+        if await asyncio.to_thread(condition):
             return
         await asyncio.sleep(0.05)
     raise TimeoutError(f"not ready after {timeout_s} s")

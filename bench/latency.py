@@ -9,7 +9,7 @@ import contextlib
 import json
 import sys
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -138,8 +138,8 @@ async def _stream(hub: BenchHub, http: httpx.AsyncClient) -> AsyncIterator[dict[
 
 
 @asynccontextmanager
-async def _running(work: object) -> AsyncIterator[None]:
-    task = asyncio.ensure_future(work)  # type: ignore[call-overload]
+async def _running(work: Coroutine[object, object, None]) -> AsyncIterator[None]:
+    task = asyncio.create_task(work, name="listen")
     try:
         yield
     finally:

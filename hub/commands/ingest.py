@@ -138,5 +138,5 @@ def _serve_metrics(settings: IngestSettings, source: MqttSource, meter: Meter) -
         ("lag_seconds", "Phenomenon time to commit, newest batch.", lambda: meter.lag_s),
     ):
         gauge = Gauge(f"stadsnav_ingest_process_{name}", what, registry=registry)
-        gauge.set_function(lambda read=read: float(read()))  # type: ignore[misc]
+        gauge.set_function(read)
     start_http_server(settings.metrics_port, settings.metrics_host, registry)

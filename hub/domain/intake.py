@@ -35,6 +35,7 @@ class Reason(StrEnum):
     DEVICE_NOT_REPORTING = "device_not_reporting"
     RETAINED = "retained"
     REFUSED_BY_STORE = "refused_by_store"
+    DECODER_FAILED = "decoder_failed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,7 @@ class Pipeline:
             # A broker repeats it to every new subscription: it says nothing about when it was sent.
             told = Undecodable(Reason.RETAINED, "a retained message is a copy, not a new reading")
             return intake(topic, payload, received_at, [told])
-        items = self._decode(topic, payload)
+        items = self._decoded(topic, payload)
         if self._enrolment.registry.rule.register_under is not None:
             await self._enrol(items)
         arrival = self._arrivals.first(delivery) if _any_without_time(items) else None
@@ -96,6 +96,15 @@ class Pipeline:
         registry = self._enrolment.registry
         judged = [accept(item, registry, received_at, self._clock) for item in items]
         return intake(topic, payload, received_at, judged, arrival)
+
+    def _decoded(self, topic: str, payload: bytes) -> Sequence[Decoded | Undecodable]:
+        try:
+            return self._decode(topic, payload)
+        except Exception:
+            # A decoder must not fail. If one does, on bytes that nobody thought of, the message is
+            # kept like any other: the broker would deliver it for ever, and nothing behind it.
+            log.exception("decoder failed on %d bytes of %s", len(payload), topic)
+            return [Undecodable(Reason.DECODER_FAILED, "the decoder failed; see the log of ingest")]
 
     async def _enrol(self, items: Sequence[Decoded | Undecodable]) -> None:
         """Take in what this connector's rule allows, before the values are judged."""

@@ -172,6 +172,24 @@ async def test_one_poisonous_message_is_rejected_and_its_neighbours_are_stored()
     assert acknowledged == list(range(30))
 
 
+async def test_a_decoder_that_fails_costs_that_message_alone():
+    acknowledged = []
+    source = FakeSource([FakeDelivery(n, acknowledged) for n in range(3)])
+    sink = FakeSink()
+    pipeline = make_pipeline(source, sink)
+
+    def failing(topic, payload):
+        if payload == b"1":
+            raise RecursionError
+        return decode_number(topic, payload)
+
+    pipeline._decode = failing
+    await run_until(pipeline, lambda: len(acknowledged) == 3)
+    assert sink.stored == [0, 2]
+    [lost] = [r for batch in sink.batches for r in batch.rejections]
+    assert (lost.reason, lost.payload) == (Reason.DECODER_FAILED, b"1")
+
+
 async def test_a_retained_copy_is_rejected():
     acknowledged = []
     source = FakeSource([FakeDelivery(1, acknowledged, retained=True)])
