@@ -1,6 +1,7 @@
 """What does a newcomer need to know once everything runs?"""
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Mapping
@@ -48,12 +49,16 @@ def welcome(
 
 
 def _admin(folder: Folder) -> str:
-    where = "" if folder.root == DATA.absolute() else f"STADSNAV_DATA={short(folder.root)} "
+    where = (
+        ""
+        if folder.root == DATA.absolute()
+        else f"STADSNAV_DATA={shlex.quote(short(folder.root))} "
+    )
     return f"{where}{_program()} admin --help"
 
 
 def _program() -> str:
-    return os.path.relpath(Path(sys.executable).with_name("stadsnav"))
+    return shlex.quote(os.path.relpath(Path(sys.executable).with_name("stadsnav")))
 
 
 def _things_to_try(
