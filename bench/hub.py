@@ -107,7 +107,9 @@ async def _broker(folder: Path) -> AsyncIterator[mosquitto.Mosquitto]:
     (room / "passwords").write_text(f"{USER}:{hash_password(PASSWORD)}\n")
     (room / "acl").write_text(f"user {USER}\ntopic readwrite #\n")
     log = folder / "mosquitto.log"
-    async with mosquitto.running(room, log, port=free_port(), window=WINDOW) as running:
+    async with mosquitto.running(
+        room, log, port=free_port(), window=WINDOW, bind_client_ids=False
+    ) as running:
         yield running
 
 

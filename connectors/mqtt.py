@@ -38,13 +38,11 @@ class Broker:
     @classmethod
     def from_url(cls, url: str) -> "Broker":
         """Read a broker URL (`mqtt` or `mqtts`); raise ConfigurationError saying what is wrong."""
-        parts = urlsplit(url)
         try:
+            parts = urlsplit(url)
             port = parts.port
         except ValueError as error:
-            raise ConfigurationError(
-                f"the port of the MQTT URL is not a number: {error}"
-            ) from error
+            raise ConfigurationError(f"the MQTT URL cannot be read: {error}") from error
         if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
             raise ConfigurationError(
                 "an MQTT URL is written mqtt://user:password@host:1883, or mqtts:// for TLS"
@@ -201,18 +199,21 @@ class BrokerRefused(Exception):  # noqa: N818
     """The broker does not answer, or does not accept us."""
 
 
-async def greet(broker: Broker, timeout_s: float = 10.0) -> float:
-    """Sign in beside the ingest that may be running, and out again; return the seconds it took."""
+async def greet(broker: Broker, username: str, timeout_s: float = 10.0) -> float:
+    """Sign in with the hub's password as another user, and out again; return the seconds it took.
+
+    Not as the hub itself: where a broker binds sessions to users, that would end ingest's.
+    """
     started = time.perf_counter()
     try:
         async with asyncio.timeout(timeout_s):
             async with aiomqtt.Client(
                 broker.host,
                 broker.port,
-                username=broker.username,
+                username=username,
                 password=broker.password,
                 tls_context=ssl.create_default_context() if broker.tls else None,
-                identifier="stadsnav-doctor",
+                identifier=username,
             ):
                 return time.perf_counter() - started
     except TimeoutError as error:

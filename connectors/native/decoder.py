@@ -10,6 +10,10 @@ from hub.domain.identity import is_slug
 from hub.domain.intake import DEFAULT_LIMITS, Decoded, Limits, Reason, Undecodable
 from hub.domain.sensing import Position
 
+# Nothing that is measured is larger, and sums of squares of what is smaller stay finite: one absurd
+# value must not spoil everybody's aggregates.
+MAGNITUDE = 1e100
+
 _KNOWN_FIELDS = frozenset({"time", "values", "position"})
 
 
@@ -32,7 +36,23 @@ def decode(
         elements = _elements(_document(payload, limits), limits)
     except _Fault as fault:
         return [fault.undecodable]
-    return [item for element in elements for item in _decode_element(device, element, limits)]
+    items = [item for element in elements for item in _decode_element(device, element, limits)]
+    return items if len(elements) == 1 else _once_without_time(items)
+
+
+def _once_without_time(items: list[Decoded | Undecodable]) -> list[Decoded | Undecodable]:
+    """Refuse a second value of one property without a time: both would be of the same instant."""
+    seen: set[str] = set()
+    told: list[Decoded | Undecodable] = []
+    for item in items:
+        if isinstance(item, Decoded) and item.time is None:
+            if item.property in seen:
+                detail = f"{_named(item.property)} comes twice without a time"
+                told.append(Undecodable(Reason.BAD_TIME, detail))
+                continue
+            seen.add(item.property)
+        told.append(item)
+    return told
 
 
 def device_of(topic: str) -> str:
@@ -174,12 +194,10 @@ def _is_degrees(value: object, bound: int) -> bool:
 
 def _value(name: str, value: object, limits: Limits) -> float | str:
     if type(value) is float:
-        if not math.isfinite(value):  # JSON's 1e999
-            raise _Fault(Reason.BAD_VALUE, f"{_named(name)} is not a finite number")
-        return value
+        return _bounded(name, value)
     if type(value) is int:
         try:
-            return float(value)
+            return _bounded(name, float(value))
         except OverflowError as error:
             raise _Fault(Reason.BAD_VALUE, f"{_named(name)} is not a finite number") from error
     if isinstance(value, str):
@@ -187,6 +205,14 @@ def _value(name: str, value: object, limits: Limits) -> float | str:
     raise _Fault(
         Reason.WRONG_TYPE, f"{_named(name)} must be a number or a text, not {_kind(value)}"
     )
+
+
+def _bounded(name: str, value: float) -> float:
+    if not math.isfinite(value):  # JSON's 1e999
+        raise _Fault(Reason.BAD_VALUE, f"{_named(name)} is not a finite number")
+    if abs(value) > MAGNITUDE:
+        raise _Fault(Reason.BAD_VALUE, f"{_named(name)} is beyond {MAGNITUDE:g}")
+    return value
 
 
 def _text(name: str, value: str, limits: Limits) -> str:

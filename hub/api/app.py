@@ -21,6 +21,8 @@ offset, units are UCUM, positions WGS 84 with longitude first. Every error is
 `application/problem+json` and says what would be right.
 """
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
 # Tells the description of the API how a key is sent; hub.api.auth looks at it.
 KEY = HTTPBearer(auto_error=False, scheme_name="key", description="a key, `stn_…`")
 
@@ -59,7 +61,9 @@ class Measured:
             if message["type"] == "http.response.start":
                 route = getattr(scope.get("route"), "path", "unknown")
                 seconds = time.perf_counter() - started
-                REQUESTS.labels(scope["method"], route, str(message["status"])).observe(seconds)
+                # The method is the client's word: as it is, it would grow the metrics for ever.
+                method = scope["method"] if scope["method"] in METHODS else "other"
+                REQUESTS.labels(method, route, str(message["status"])).observe(seconds)
                 MutableHeaders(scope=message)["X-Content-Type-Options"] = "nosniff"
             await send(message)
 

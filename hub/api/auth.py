@@ -34,7 +34,8 @@ def key_of(request: Request) -> str | None:
     """
     header = request.headers.get("authorization")
     if header is None:
-        return request.cookies.get(COOKIE)
+        # A cookie comes by itself, also with a form that another site sends: it may read only.
+        return request.cookies.get(COOKIE) if request.method in ("GET", "HEAD") else None
     kind, _, credential = header.partition(" ")
     if kind.lower() != "bearer" or not credential.strip():
         raise NotAuthenticated("send your key as 'Authorization: Bearer stn_…'")

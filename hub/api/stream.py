@@ -55,6 +55,15 @@ class Right(NamedTuple):
         return self.change.is_set() or now - self.since > timedelta(seconds=RIGHT_IS_FRESH_S)
 
 
+async def begin_at(hub: Hub, last_event_id: str | None) -> int:
+    """Return the position to follow from: after the last event seen, or after what is stored."""
+    position = read_event_id(last_event_id)
+    if position is None:
+        async with hub.store.connection() as db:
+            position = await ledger.newest_position(db)
+    return position
+
+
 async def open_subscription(hub: Hub, subscription: Subscription) -> Right:
     """Return the subscriber's right at this moment; raises as the gate does."""
     now, change = hub.now(), hub.rights.ticket()  # taken before the read: no change goes unheard
@@ -66,13 +75,11 @@ async def open_subscription(hub: Hub, subscription: Subscription) -> Right:
 
 
 async def follow(
-    hub: Hub, subscription: Subscription, right: Right, position: int | None
+    hub: Hub, subscription: Subscription, right: Right, position: int
 ) -> AsyncIterator[bytes]:
-    """Write server-sent events from `position` on, or from now, until the right or time ends."""
-    if position is None:
-        async with hub.store.connection() as db:
-            position = await ledger.newest_position(db)
+    """Write server-sent events from `position` on, until the right or the time ends."""
     yield _event("ready", position, {"feed": subscription.feed}, retry_ms=RETRY_MS)
+    sent_at = hub.now()
     ends_at = hub.now() + timedelta(seconds=hub.stream_s)
     while hub.now() < ends_at:
         ticket = hub.news.ticket()
@@ -91,8 +98,13 @@ async def follow(
             return
         if rows.rows:
             yield _event("readings", position, [record(rows, row) for row in rows.rows])
-        if position == before and not await hub.news.wait(ticket, _patience(right.opened)):
+            sent_at = hub.now()
+        elif hub.now() - sent_at >= timedelta(seconds=HEARTBEAT_S):
+            # Others may have stored much meanwhile: the position moves on, and resuming is cheap.
             yield _event("heartbeat", position, {})
+            sent_at = hub.now()
+        if position == before:
+            await hub.news.wait(ticket, _patience(right.opened))
 
 
 def _patience(opened: gate.Opened) -> float:

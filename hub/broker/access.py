@@ -12,6 +12,9 @@ ITERATIONS = 101
 SALT_BYTES = 12
 HASH_BYTES = 64
 
+INGEST_PROCESSES = 8  # that can share the load, each as a user of its own
+DOCTOR = "stadsnav-doctor"
+
 
 def new_password() -> str:
     """Return a password for a device: random, 160 bits, safe in shells and URLs."""
@@ -36,9 +39,19 @@ def is_password(password: str, hashed: str) -> bool:
     return hmac.compare_digest(again, base64.b64decode(derived))
 
 
+def hub_users(hub_user: str) -> list[str]:
+    """Return the hub's own users: a session belongs to a user, so each process needs another.
+
+    The first is for ingest, the next for more of it on a shared subscription, the last for doctor.
+    """
+    return [hub_user, *(f"{hub_user}-{n}" for n in range(2, INGEST_PROCESSES + 1)), DOCTOR]
+
+
 def password_file(hub: tuple[str, str], devices: Iterable[tuple[str, str]]) -> str:
     """Render Mosquitto's password_file from (user name, hash) of the hub and of each device."""
-    return "".join(f"{user}:{hashed}\n" for user, hashed in [hub, *devices])
+    hub_user, hub_hash = hub
+    own = [(user, hub_hash) for user in hub_users(hub_user)]
+    return "".join(f"{user}:{hashed}\n" for user, hashed in [*own, *devices])
 
 
 def acl_file(hub_user: str) -> str:
@@ -46,13 +59,17 @@ def acl_file(hub_user: str) -> str:
 
     `%u` is the user name, which is the device's id and can hold neither wildcard nor slash.
     """
-    return (
-        "# Written by Stadsnav from its registry.\n"
-        f"user {hub_user}\n"
+    own = "".join(
+        f"user {user}\n"
         "topic read v1/devices/+/readings\n"
         "topic write v1/devices/+/receipts\n"
-        "topic write v1/feeds/+/readings\n"
-        "\n"
+        "topic write v1/feeds/+/readings\n\n"
+        for user in hub_users(hub_user)
+        if user != DOCTOR
+    )
+    return (
+        "# Written by Stadsnav from its registry.\n"
+        f"{own}"
         "pattern write v1/devices/%u/readings\n"
         "pattern read v1/devices/%u/receipts\n"
     )

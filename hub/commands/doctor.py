@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 
 from connectors.mqtt import Broker, BrokerRefused, greet
+from hub.broker.access import DOCTOR
 from hub.commands.here import settings_here
 from hub.errors import ConfigurationError, StadsnavError
 from hub.settings import Settings
@@ -162,8 +163,12 @@ async def _examine_broker(settings: Settings) -> AsyncIterator[Finding]:
         return
     try:
         broker = Broker.from_url(settings.mqtt_url)
-        round_trip_s = await greet(broker)
-    except (StadsnavError, BrokerRefused) as error:
+        round_trip_s = await greet(broker, DOCTOR)
+    except BrokerRefused as error:
+        remedy = f"start it, or correct its URL; it needs a user {DOCTOR} with the hub's password"
+        yield Finding("broker", Verdict.BAD, str(error), remedy)
+        return
+    except StadsnavError as error:
         yield Finding("broker", Verdict.BAD, str(error), "start it, or correct its URL")
         return
     yield Finding(

@@ -65,9 +65,11 @@ def register(
 
     async def work() -> None:
         async with connect(Settings().database_url) as db:
-            if await sample.is_registered(db) and passwords.exists():
+            if await sample.is_registered(db) and _has_content(passwords):
                 typer.echo("the sample city is registered already")
                 return
+            write_private(keys, {})  # before anything changes: can it be written at all?
+            write_private(passwords, {})
             known = await sample.is_registered(db)
             made = await (sample.renew_credentials if known else sample.register)(db, sample_city())
         write_private(passwords, made.passwords)
@@ -77,12 +79,18 @@ def register(
     run(work)
 
 
+def _has_content(path: Path) -> bool:
+    return path.exists() and json.loads(path.read_text()) != {}
+
+
 def _passwords(path: Path) -> dict[str, str]:
     try:
-        known: dict[str, str] = json.loads(path.read_text())
+        known: object = json.loads(path.read_text())
     except (OSError, ValueError) as error:
         fail(f"cannot read {path}: {error}; `stadsnav up` writes it", EXIT_MISCONFIGURED)
-    return known
+    if not isinstance(known, dict) or not known:
+        fail(f"{path} holds no passwords by device; `stadsnav up` writes it", EXIT_MISCONFIGURED)
+    return {str(device): str(password) for device, password in known.items()}
 
 
 @app.command()
@@ -110,7 +118,9 @@ def send(
 
 @app.command("replay")
 def replay_files(
-    files: Annotated[list[Path], typer.Argument(help="CSV with timestamp,value", exists=True)],
+    files: Annotated[
+        list[Path], typer.Argument(help="CSV with timestamp,value", exists=True, dir_okay=False)
+    ],
     *,
     device: Annotated[str, typer.Option(help="the device that says it")],
     observed: Annotated[str, typer.Option("--property", help="what the values are")],

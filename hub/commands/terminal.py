@@ -34,6 +34,8 @@ def run(work: Work, *, fast: bool = False) -> None:
             runner.run(_cancellable(work))
     except* StadsnavError as group:
         failure = _told(_first(group))
+    except* OSError as group:  # a folder that is missing, a port that is taken
+        failure = str(_first(group))
     if failure is not None:
         fail(failure, EXIT_MISCONFIGURED)
 

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 # A Monday at midnight UTC: weeks begin on Mondays, and every shorter bucket lines up with it.
 BUCKET_ORIGIN = datetime(2001, 1, 1, tzinfo=UTC)
 
+LONGEST = timedelta(days=366)
+
 _DURATION = re.compile(
     r"P(?:(?P<weeks>\d{1,4})W|(?:(?P<days>\d{1,5})D)?"
     r"(?:T(?=\d)(?:(?P<hours>\d{1,6})H)?(?:(?P<minutes>\d{1,7})M)?(?:(?P<seconds>\d{1,9})S)?)?)",
@@ -24,6 +26,9 @@ def parse_duration(text: str) -> timedelta:
         msg = f"{text[:40]!r} is not a duration: write PT30S, PT15M, PT1H, P1D or P1W"
         raise ValueError(msg)
     duration = timedelta(**parts)
+    if duration > LONGEST:
+        msg = f"{text[:40]!r} is too long: 366 days are allowed, P366D"
+        raise ValueError(msg)
     if not duration:
         msg = "a duration of zero is not a resolution"
         raise ValueError(msg)

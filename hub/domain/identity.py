@@ -7,6 +7,7 @@ SLUG_LENGTH = 64
 # Device ids become MQTT user names and topic levels, so `#`, `+`, `/` and white space never pass.
 _SLUG = re.compile(rf"[a-z0-9](?:[a-z0-9._-]{{0,{SLUG_LENGTH - 2}}}[a-z0-9])?", re.ASCII)
 
+RESERVED = "stadsnav-"  # devices are users at the broker, and so is the hub
 PUBLIC = "public"  # the organisation that stands for everyone
 
 

@@ -20,13 +20,16 @@ listener {port} {host}
 user {user}
 pid_file {folder}/mosquitto.pid
 allow_anonymous false
+# A client id belongs to its user: nobody can take over another's session by naming it.
+use_username_as_clientid {bind_client_ids}
 password_file {folder}/passwords
 acl_file {folder}/acl
 
 max_inflight_messages {window}
 max_queued_messages {queued_messages}
 max_queued_bytes {queued_bytes}
-max_packet_size 4194304
+max_packet_size {packet_bytes}
+max_inflight_bytes {inflight_bytes}
 
 persistence true
 persistence_location {folder}/
@@ -40,6 +43,8 @@ connection_messages false
 
 # Not 0, "without limit": Mosquitto 2.0.11 then cuts off every client whose publish it denies.
 QUEUED_MESSAGES = 100_000_000
+PACKET_BYTES = 1_200_000  # room for a megabyte, so that the hub can say that it is too large
+INFLIGHT_BYTES = 64_000_000  # what ingest may hold in memory, however large the messages
 QUEUED_BYTES = 1_000_000_000  # per client: an hour of 2,000 messages/s, then the broker drops
 
 
@@ -67,7 +72,9 @@ def program() -> str:
 
 
 @asynccontextmanager
-async def running(folder: Path, log: Path, *, port: int, window: int) -> AsyncIterator[Mosquitto]:
+async def running(
+    folder: Path, log: Path, *, port: int, window: int, bind_client_ids: bool = True
+) -> AsyncIterator[Mosquitto]:
     """Start a broker on 127.0.0.1 whose state is kept in `folder`.
 
     `folder` must hold `passwords` and `acl` already: it serves nobody else, ever.
@@ -82,6 +89,9 @@ async def running(folder: Path, log: Path, *, port: int, window: int) -> AsyncIt
             window=window,
             queued_messages=QUEUED_MESSAGES,
             queued_bytes=QUEUED_BYTES,
+            packet_bytes=PACKET_BYTES,
+            inflight_bytes=INFLIGHT_BYTES,
+            bind_client_ids="true" if bind_client_ids else "false",
             user=_own_name(),
         )
     )

@@ -42,7 +42,7 @@ def accept(
     stream = device.streams.get(item.property)
     if stream is None:
         return Undecodable(
-            Reason.UNKNOWN_PROPERTY, f"'{item.device}' has no datastream '{item.property}'"
+            Reason.UNKNOWN_PROPERTY, f"'{item.device}' has no datastream '{item.property[:60]}'"
         )
     return _reading(item, device, stream, received_at, clock)
 

@@ -17,6 +17,8 @@ class Examined(NamedTuple):
 
 Pending = list[Examined]
 
+BYTES_PER_ROW = 500  # so that a commit of 2,000 holds a megabyte of rejected payloads at the most
+
 
 async def batches(
     queue: asyncio.Queue[Examined], *, max_size: int, max_age_s: float
@@ -46,5 +48,7 @@ async def batches(
 
 
 def weight(examined: Examined) -> int:
-    """Return how many rows a message adds to its batch."""
-    return len(examined.intake.readings) + len(examined.intake.rejections)
+    """Return how much a message adds to its batch: its rows, or more if a long payload is kept."""
+    intake = examined.intake
+    kept = sum(len(lost.payload) for lost in intake.rejections) // BYTES_PER_ROW
+    return max(len(intake.readings) + len(intake.rejections), kept)

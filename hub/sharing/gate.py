@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from hub.domain.identity import is_slug
 from hub.domain.queries import BatchMark, Raw, ReadingQuery, Row, ShapedQuery
 from hub.domain.sensing import Datastream, Position
 from hub.domain.sharing import Agreement, Feed, Grant, Principal, Scope
@@ -59,10 +60,12 @@ async def grant_for(records: Records, principal: Principal, feed_id: str, now: d
     Without a right a stranger learns nothing, not even that the feed exists: NotAuthenticated for
     someone unknown, NotFound for someone known. NotPermitted if only the key's scope is missing.
     """
-    feed = await records.feed(feed_id)
+    check_may_read(principal)  # before the feed is looked for: its absence must not show
+    known = is_slug(feed_id)
+    feed = await records.feed(feed_id) if known else None
+    agreements = await records.agreements([feed_id], principal.organisation) if known else []
     decision: Grant | Denial = Denial(Why.NO_AGREEMENT)
     if feed is not None:
-        agreements = await records.agreements([feed_id], principal.organisation)
         decision = decide(principal, feed, agreements, now)
     if isinstance(decision, Grant):
         return decision
@@ -70,8 +73,6 @@ async def grant_for(records: Records, principal: Principal, feed_id: str, now: d
         raise NotAuthenticated(
             "this feed is not open to everyone: send your key as 'Authorization: Bearer stn_…'"
         )
-    if decision.why is Why.NO_SCOPE:
-        raise NotPermitted(decision.why)
     raise NotFound(f"there is no feed '{feed_id}' that you may read; see /api/v1/feeds")
 
 

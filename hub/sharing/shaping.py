@@ -38,7 +38,8 @@ def shape_latest(
 ) -> ShapedQuery:
     """Narrow a question about the newest values; aggregates look back a hundred buckets."""
     resolution = _resolution(grant.shape, asked.resolution)
-    since = BEGINNING if resolution is None else now - 100 * resolution
+    back = now - BEGINNING if resolution is None else min(100 * resolution, now - BEGINNING)
+    since = now - back
     return _shaped(grant, streams, asked, _window(grant.shape, resolution, since, _AFTER_ALL, now))
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import asyncpg
 
+from hub.domain.identity import RESERVED
 from hub.domain.registry import ConnectorRule, DeviceRules, Registry, StreamRules
 from hub.domain.sensing import (
     ConflictRule,
@@ -106,6 +107,8 @@ async def add_device(
     on_conflict: ConflictRule = ConflictRule.KEEP,
 ) -> None:
     """Register a device with a datastream per observed property, and its broker credential."""
+    if device.id.startswith(RESERVED):
+        raise Conflict(f"ids that begin with '{RESERVED}' are the hub's own at the broker")
     lon, lat = device.position or (None, None)
     async with db.transaction():
         try:

@@ -10,6 +10,7 @@ from datetime import timedelta
 import aiomqtt
 import pytest
 
+from hub.broker.access import hash_password
 from hub.storage import ledger
 from hub.storage.pool import connect
 
@@ -146,10 +147,13 @@ async def test_ugly_messages_are_rejected_with_their_reason_and_disturb_nobody(
 
 async def test_an_unknown_device_is_rejected_until_the_rule_takes_it_in(system, db, city, make):
     # Another broker may let devices in that the hub has never heard of: here the hub's own user.
-    system.broker.acl.write_text(f"user {make.hub_user}\ntopic readwrite #\n")
+    passwords = system.broker.passwords.read_text()
+    system.broker.passwords.write_text(passwords + f"visitor:{hash_password('visitor')}\n")
+    rights = f"user {make.hub_user}\ntopic read #\nuser visitor\ntopic write #\n"
+    system.broker.acl.write_text(rights)
     system.broker.child.signal(signal.SIGHUP)
     system.keeps_users = False
-    hub = {"username": make.hub_user, "password": make.hub_password}
+    hub = {"username": "visitor", "password": "visitor"}
 
     async def messages():
         return (await accounted(db))["messages"]
@@ -287,6 +291,25 @@ class TestRights:
         rows = await db.fetch("select datastream_id, value from reading")
         assert [row["value"] for row in rows] == [51.0]
         assert (await accounted(db))["messages"] == 1
+
+    async def test_nobody_takes_over_the_hub_s_session_or_another_device_s(self, kept, db, make):
+        # A clean session under the hub's client id would end the hub's, with all that it holds.
+        for victim in ("stadsnav-ingest", make.hub_user, "noise-2"):
+            thief = aiomqtt.Client(
+                "127.0.0.1", kept.broker.port, identifier=victim, username="noise-1",
+                password=make.device_password,
+            )  # fmt: skip
+            async with kept.device("noise-2") as device:
+                async with thief:
+                    at = make.noon + timedelta(seconds=len(victim))
+                    await device.publish(topic("noise-2"), payload(at, 50), qos=1)
+                await device.publish(topic("noise-2"), payload(at, 51), qos=1)
+
+        async def all_counted():
+            return (await accounted(db))["received"] == 6
+
+        await make.eventually(all_counted)
+        assert "closed the connection" not in (kept.folder / "ingest.log").read_text()
 
     async def test_a_device_hears_nobody_s_readings(self, kept, make):
         async with kept.device("noise-1") as spy, kept.device("noise-2") as talker:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import csv
 import io
+import itertools
 import json
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -95,7 +96,8 @@ class TestWhoAsks:
         assert answer.status_code == 401
 
     async def test_a_key_without_the_scope_is_forbidden(self, http, city):
-        for path in ("/api/v1/feeds", "/api/v1/feeds/noise", "/api/v1/feeds/noise/stream"):
+        for path in ("/api/v1/feeds", "/api/v1/feeds/noise", "/api/v1/feeds/noise/stream",
+                     "/api/v1/feeds/nothing"):  # fmt: skip
             answer = await http.get(path, headers=as_(city.keys["writer"]))
             assert answer.status_code == 403
             assert "feeds:read" in answer.json()["detail"]
@@ -198,6 +200,9 @@ class TestAsking:
             ("limit=0", "1 to 1000"),
             ("limit=-1", "1 to 1000"),
             ("limit=x", "1 to 1000"),
+            ("limit=00000000000199999999", "1 to 1000"),
+            ("limit=000000000001" + "9" * 5000, "1 to 1000"),
+            ("resolution=P10000D", "366 days"),
             ("cursor=%C3%A5", "next"),
             ("cursor=MS4x.", "next"),
             ("cursor=OTk5OTk5OTk5OTk5LjE", "next"),
@@ -371,6 +376,24 @@ class TestPosting:
         assert answer.json()["rejections"][0]["reason"] == reason
         assert await db.fetchval("select reason from rejection") == reason
 
+    async def test_a_cookie_may_read_but_not_hand_in(self, http, city):
+        cookie = {"Cookie": f"stadsnav_key={city.keys['environment']}"}
+        assert (await http.get("/api/v1/feeds/noise", headers=cookie)).status_code == 200
+        answer = await http.post(
+            "/api/v1/readings?device=noise-1", content=self.body, headers=cookie
+        )
+        assert answer.status_code == 401
+
+    @pytest.mark.parametrize("device", ["%00", "a%2Fb"])
+    async def test_what_is_no_id_is_nobody_s(self, http, city, device):
+        headers = as_(city.keys["writer"])
+        answer = await http.post(
+            f"/api/v1/readings?device={device}", content=self.body, headers=headers
+        )
+        assert answer.status_code == 404
+        feed = await http.get("/api/v1/feeds/%00", headers=as_(city.keys["traffic"]))
+        assert feed.status_code == 404
+
 
 class TestConnectors:
     async def test_nobody_looks_without_a_key(self, http):
@@ -472,12 +495,18 @@ class Events:
 
 @asynccontextmanager
 async def following(hub, key, feed, position=None):
-    from hub.api.stream import Subscription, follow, open_subscription  # noqa: PLC0415
+    from hub.api.stream import (  # noqa: PLC0415
+        Subscription,
+        begin_at,
+        follow,
+        open_subscription,
+    )
     from hub.domain.queries import ReadingQuery  # noqa: PLC0415
 
     subscription = Subscription(key, feed, ReadingQuery())
     opened = await open_subscription(hub, subscription)
-    pieces = follow(hub, subscription, opened, position)
+    begun = await begin_at(hub, None if position is None else str(position))
+    pieces = follow(hub, subscription, opened, begun)
     try:
         yield Events(pieces)
     finally:
@@ -544,6 +573,25 @@ class TestStream:
             _, [row] = await events.next("readings")
             assert datetime.now(UTC) - stored_at >= timedelta(seconds=2)
         assert row["time"].startswith(stored_at.isoformat()[:19])
+
+    async def test_it_beats_while_others_are_busy_and_its_position_moves_on(
+        self, hub, db, city, make, monkeypatch
+    ):
+        monkeypatch.setattr("hub.api.stream.HEARTBEAT_S", 0.3)
+        async with following(hub, city.keys["traffic"], "noise") as events:
+            begun, _ = await events.next("ready")
+
+            async def be_busy():
+                for number in itertools.count():
+                    at = make.noon + timedelta(seconds=number)
+                    await make.store_readings(
+                        db, make.reading(city.streams["private-1", "laeq"], at)
+                    )
+
+            busy = asyncio.create_task(be_busy())
+            position, _ = await events.next("heartbeat")
+            busy.cancel()
+            assert position > begun
 
     @pytest.mark.parametrize("text", ["x", "-1", "1e9", "9" * 30])
     async def test_a_position_that_is_none_is_refused(self, http, city, text):

@@ -28,7 +28,9 @@ def test_it_hashes_as_mosquitto_does():
 def test_rights_name_no_device():
     rights = acl_file("hub")
     assert "pattern write v1/devices/%u/readings" in rights
-    assert "user hub\ntopic read v1/devices/+/readings" in rights
+    for user in ("hub", "hub-2", "hub-8"):
+        assert f"user {user}\ntopic read v1/devices/+/readings" in rights
+    assert "stadsnav-doctor" not in rights
 
 
 def test_files_are_written_once_and_only_when_they_change(tmp_path):

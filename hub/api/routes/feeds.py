@@ -23,7 +23,7 @@ from hub.api.formats import (
     write_time,
 )
 from hub.api.metrics import DELIVERED
-from hub.api.stream import Subscription, follow, open_subscription, read_event_id
+from hub.api.stream import Subscription, begin_at, follow, open_subscription
 from hub.domain.durations import format_duration
 from hub.domain.queries import Cursor, Row, ShapedQuery
 from hub.domain.sharing import Grant, Shape
@@ -144,9 +144,9 @@ async def stream(
     The id of an event is the position to resume from, on this process or any other. `heartbeat`
     comes when nothing else does; `end` says why, when your right has ended.
     """
-    position = read_event_id(last_event_id)
     subscription = Subscription(key_of(request), feed, asked)
     right = await open_subscription(hub, subscription)
+    position = await begin_at(hub, last_event_id)
     return StreamingResponse(
         follow(hub, subscription, right, position),
         media_type="text/event-stream",

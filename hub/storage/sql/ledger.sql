@@ -32,7 +32,8 @@ from (
     order by staged.datastream_id, staged.time, staged.ordinal desc
 ) s
 where r.datastream_id = s.datastream_id and r.time = s.time
-  and (r.value, r.text) is distinct from (s.value, s.text);
+  and (r.value, r.text, r.quality, r.lon, r.lat)
+      is distinct from (s.value, s.text, s.quality, s.lon, s.lat);
 
 -- name: close_batch
 select close_batch($1, $2, $3, $4, $5, $6, $7, $8, $9);

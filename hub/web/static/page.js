@@ -6,7 +6,7 @@
   if (!feed) return;
 
   const POLL_MS = 30_000;
-  const SILENCE_MS = 35_000; // the stream says something every ten seconds
+  const SILENCE_MS = 35_000; // the stream says something every few seconds
   const RETRY_MS = 5_000;
   const HIGHLIGHT_MS = 1_600;
   const LEVELS = 7;
