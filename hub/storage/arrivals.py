@@ -6,6 +6,7 @@ from hub.domain.intake import Arrival
 from hub.storage.pool import Db
 from hub.storage.sql import statement
 
+_LOCK_SESSION = statement("arrivals", "lock_session")
 _REMEMBER = statement("arrivals", "remember")
 _NEWEST = statement("arrivals", "newest")
 
@@ -14,10 +15,13 @@ async def remember(db: Db, arrivals: Sequence[Arrival], batch_id: int) -> None:
     """Remember arrivals; of one packet id the last counts."""
     last = {(arrival.session, arrival.packet_id): arrival for arrival in arrivals}
     if last:
+        await db.execute(_LOCK_SESSION, arrivals[0].session)
         columns = zip(*last.values(), strict=True)
         await db.execute(_REMEMBER, *(list(column) for column in columns), batch_id)
 
 
 async def newest(db: Db, session: str, limit: int) -> list[Arrival]:
     """Return the last arrivals of a session, oldest first."""
-    return [Arrival(*row) for row in await db.fetch(_NEWEST, session, limit)]
+    async with db.transaction():
+        await db.execute(_LOCK_SESSION, session)
+        return [Arrival(*row) for row in await db.fetch(_NEWEST, session, limit)]

@@ -117,6 +117,7 @@ async def test_answers_stay_after_refresh_and_in_the_columnstore(db, seeded):
 # What every named query is called with.
 ARGUMENTS = {
     "arrivals": {
+        "lock_session": ("s",),
         "remember": (["s"], [1], [b"d"], [NOW], 1),
         "newest": ("s", 10),
     },

@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from hub.domain.intake import Batch, Reason, Rejection
+from hub.domain.intake import Arrival, Batch, Reason, Rejection
 from hub.domain.sensing import ConflictRule, Device
 from hub.errors import BatchRefused, StoreUnavailable
-from hub.storage import ledger, operation, readings, registry
+from hub.storage import arrivals, ledger, operation, readings, registry
 from hub.storage.bell import BATCH, listening
 from hub.storage.pool import connect
 
@@ -227,3 +227,23 @@ class TestAudit:
         await make.store_readings(db, make.reading(city.streams["noise-1", "laeq"]))
         await db.execute("delete from batch")
         assert (await operation.audit_whole(db))["received"] == 1
+
+
+async def test_who_comes_after_knows_what_the_killed_one_still_commits(
+    database_url, db, city, make
+):
+    arrival = Arrival("ingest", 7, b"digest", make.noon)
+    async with connect(database_url) as killed, connect(database_url) as next_one:
+        dying = killed.transaction()
+        await dying.start()
+        await arrivals.remember(killed, [arrival], 1)
+        loading = asyncio.create_task(arrivals.newest(next_one, "ingest", 10))
+
+        async def waits():
+            return await db.fetchval(
+                "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+            )
+
+        await make.eventually(waits)
+        await dying.commit()
+        assert await loading == [arrival]

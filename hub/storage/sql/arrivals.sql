@@ -1,3 +1,8 @@
+-- name: lock_session
+-- A process that was killed while its COMMIT was under way commits nevertheless. The next one waits
+-- for that here, or it would not know the arrivals that are about to become visible.
+select pg_advisory_xact_lock(hashtextextended('stadsnav.session.' || $1, 0));
+
 -- name: remember
 -- A packet id is used again and again: its row with it.
 insert into arrival (session, packet_id, digest, received_at, batch_id)
