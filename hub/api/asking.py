@@ -10,14 +10,13 @@ from fastapi import Depends, Query
 
 from hub.api.deps import TheHub
 from hub.domain.durations import parse_duration
-from hub.domain.queries import Cursor, ReadingQuery
+from hub.domain.queries import RAW, Cursor, ReadingQuery
 from hub.domain.sharing import Bbox
 from hub.errors import BadRequest
 
 DEFAULT_LIMIT = 1_000
 LIMIT_DIGITS = 9
 MAX_ID = 2**31 - 1
-RAW = timedelta()
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 _LOST_PLUS = re.compile(r"(T[\d:.]+) (\d\d:?\d\d)$", re.ASCII)

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from hub.domain.sharing import Bbox
 
+RAW = timedelta()  # the resolution that asks for the readings themselves
+
 
 class Cursor(NamedTuple):
     """The last row of a page: the next page begins after it."""
@@ -19,7 +21,7 @@ class Cursor(NamedTuple):
 class ReadingQuery:
     """What a caller asks for; None leaves the choice to the grant.
 
-    `resolution` zero asks for raw readings.
+    A resolution of `RAW` asks for raw readings.
     """
 
     since: datetime | None = None

@@ -4,12 +4,11 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from hub.domain.durations import bucket_ceil, bucket_floor, format_duration
-from hub.domain.queries import ReadingQuery, ShapedQuery
+from hub.domain.queries import RAW, ReadingQuery, ShapedQuery
 from hub.domain.sensing import Datastream, Position
 from hub.domain.sharing import Bbox, Grant, Shape
 from hub.errors import BadRequest, NotFound, OutsideGrant
 
-RAW = timedelta()
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 DEFAULT_PERIOD = timedelta(days=1)  # what `readings` without `from` looks back
 MAX_BUCKETS = 2_000_000  # per question: a year of minutes of four datastreams

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from hub.domain.durations import bucket_ceil, bucket_floor, format_duration, parse_duration
 from hub.domain.identity import is_slug
-from hub.domain.queries import ReadingQuery
+from hub.domain.queries import RAW, ReadingQuery
 from hub.domain.sensing import Datastream, Position
 from hub.domain.sharing import (
     Agreement,
@@ -25,7 +25,7 @@ from hub.domain.sharing import (
 from hub.errors import BadRequest, NotFound, OutsideGrant
 from hub.sharing.access import Denial, Why, decide
 from hub.sharing.keys import is_key, new_key, prefix_of
-from hub.sharing.shaping import RAW, shape_history, shape_latest, shape_stream
+from hub.sharing.shaping import shape_history, shape_latest, shape_stream
 
 NOW = datetime(2026, 11, 23, 9, 7, 31, tzinfo=UTC)
 FEED = Feed("noise", "environment", "Noise", "", "CC0-1.0", FeedState.PUBLISHED)
