@@ -216,7 +216,7 @@ def _told(dossier: Dossier) -> dict[str, Any]:
         "consumer": dossier.consumer,
         "state": dossier.state,
         "drafted_by": dossier.drafted_by,
-        "approvers": {side: dossier.approvers.get(side) for side in Side},
+        "approvers": {side.value: dossier.approvers.get(side) for side in Side},
         "notice_given_at": _time(dossier.notice_given_at),
         "terms": _told_terms(dossier.terms),
     }
