@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,28 +73,34 @@ def program() -> str:
 
 @asynccontextmanager
 async def running(
-    folder: Path, log: Path, *, port: int, window: int, bind_client_ids: bool = True
+    folder: Path,
+    log: Path,
+    *,
+    port: int,
+    window: int,
+    bind_client_ids: bool = True,
+    instead: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Mosquitto]:
     """Start a broker on 127.0.0.1 whose state is kept in `folder`.
 
-    `folder` must hold `passwords` and `acl` already: it serves nobody else, ever.
+    `folder` must hold `passwords` and `acl` already: it serves nobody else, ever. `instead` holds
+    options of mosquitto.conf that replace ours, for those who measure what they are worth.
     """
     await check_port_is_free(port, "STADSNAV_MQTT_PORT")
     configuration = folder / "mosquitto.conf"
-    configuration.write_text(
-        _CONFIGURATION.format(
-            port=port,
-            host=HOST,
-            folder=folder,
-            window=window,
-            queued_messages=QUEUED_MESSAGES,
-            queued_bytes=QUEUED_BYTES,
-            packet_bytes=PACKET_BYTES,
-            inflight_bytes=INFLIGHT_BYTES,
-            bind_client_ids="true" if bind_client_ids else "false",
-            user=_own_name(),
-        )
+    text = _CONFIGURATION.format(
+        port=port,
+        host=HOST,
+        folder=folder,
+        window=window,
+        queued_messages=QUEUED_MESSAGES,
+        queued_bytes=QUEUED_BYTES,
+        packet_bytes=PACKET_BYTES,
+        inflight_bytes=INFLIGHT_BYTES,
+        bind_client_ids="true" if bind_client_ids else "false",
+        user=_own_name(),
     )
+    configuration.write_text(_with(text, instead or {}))
     child = Child("mosquitto", [program(), "-c", str(configuration)], log)
     await child.start()
     try:
@@ -102,6 +108,12 @@ async def running(
         yield Mosquitto(child, port, folder / "passwords", folder / "acl", folder / "mosquitto.pid")
     finally:
         await child.stop()
+
+
+def _with(text: str, instead: Mapping[str, str]) -> str:
+    """Replace single-valued options, or add those that ours leaves out."""
+    kept = [line for line in text.splitlines() if line.partition(" ")[0] not in instead]
+    return "\n".join([*kept, *(f"{option} {value}" for option, value in instead.items()), ""])
 
 
 def _own_name() -> str:
