@@ -140,6 +140,14 @@ class _Client(aiomqtt.Client):
         if self._unconfirmed <= 0 and self._confirmed and not self._confirmed.done():
             self._confirmed.set_result(None)
 
+    def _on_disconnect(self, *arguments: Any) -> None:  # noqa: ANN401  paho's
+        if not self._connected.done():
+            # aiomqtt would wait ten seconds for the answer of a broker that is gone already, and a
+            # broker that lost its sessions acknowledges meanwhile what nobody has subscribed to.
+            self._connected.set_exception(aiomqtt.MqttError("hung up before it answered"))
+            return
+        super()._on_disconnect(*arguments)
+
     def when_lost(self, queue: "asyncio.Queue[MqttDelivery | None]") -> None:
         """Put None behind the last message when the connection ends."""
 

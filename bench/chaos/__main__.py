@@ -60,7 +60,7 @@ async def run_scenario(name: str, seed: int) -> dict[str, object]:
         )
         duplicates, _ = await hurt.totals()
         faults = await hurt.ledger_faults()
-        window = checker.window_s(history, verdict.lost, run.broker_killed_at)
+        window = checker.window(history, verdict.lost, run.broker_killed_at)
     return {
         "scenario": name,
         "seed": seed,
@@ -68,7 +68,8 @@ async def run_scenario(name: str, seed: int) -> dict[str, object]:
         "rejected_and_kept": len(rejected),
         "delivered_again": duplicates,
         "ledger_faults": faults,
-        "window_ms": round(window * 1000) if scenario.window else None,
+        "before_ms": round(window.before_s * 1000) if scenario.window else None,
+        "after_ms": round(window.after_s * 1000) if scenario.window else None,
         "seconds": round(time.monotonic() - started),
         "held": _held(scenario, verdict, faults),
     }
@@ -177,7 +178,7 @@ def _arguments() -> argparse.Namespace:
 
 COLUMNS = (
     "scenario", "seed", "made", "acknowledged", "receipted", "stored", "rejected_and_kept",
-    "delivered_again", "lost", "duplicated", "altered", "phantom", "ledger_faults", "window_ms",
+    "delivered_again", "lost", "duplicated", "altered", "phantom", "ledger_faults", "before_ms", "after_ms",
 )  # fmt: skip
 
 

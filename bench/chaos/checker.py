@@ -133,11 +133,22 @@ def check(
     )
 
 
-def window_s(history: History, lost: Sequence[float], killed_at: Sequence[float]) -> float:
-    """Return how long before a kill the first lost reading was acknowledged, over all kills."""
-    longest = 0.0
+class Window(NamedTuple):
+    """Around kills of the broker: what it acknowledged and lost, in seconds.
+
+    `before_s`: how long before a kill the first of it was acknowledged. `after_s`: how long after
+    a kill the last of it was, by a broker that had come back without knowing who subscribes.
+    """
+
+    before_s: float
+    after_s: float
+
+
+def window(history: History, lost: Sequence[float], killed_at: Sequence[float]) -> Window:
+    """Return the longest windows over all kills: each loss belongs to the kill nearest to it."""
+    before_s = after_s = 0.0
     for value in lost:
         at = history.acknowledged[value]
-        after = [kill - at for kill in killed_at if kill >= at]
-        longest = max(longest, min(after, default=0.0))
-    return longest
+        nearest = min(killed_at, key=lambda kill: abs(kill - at), default=at)
+        before_s, after_s = max(before_s, nearest - at), max(after_s, at - nearest)
+    return Window(before_s, after_s)

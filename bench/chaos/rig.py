@@ -126,6 +126,15 @@ class Rig:
             while not log.exists() or log.read_text().count("subscribed to") < times:
                 await asyncio.sleep(0.05)
 
+    async def snapshot(self) -> None:
+        """Let a broker that persists write its state once, as it has after its first seconds."""
+        self.broker.signal(signal.SIGUSR1)
+        saved = self.folder / "broker" / "mosquitto.db"
+        if "persistence true" in (self.folder / "broker" / "mosquitto.conf").read_text():
+            async with asyncio.timeout(10):
+                while not saved.exists():
+                    await asyncio.sleep(0.05)
+
     def tree(self, child: Child) -> list[int]:
         """Return the ids of a process and of all below it."""
         found = [child.pid] if child.pid else []
@@ -167,6 +176,7 @@ async def rig(
         keeping = asyncio.create_task(_keep_alive(made), name="keep-alive")
         try:
             await made.subscribed()
+            await made.snapshot()
             yield made
         finally:
             keeping.cancel()
