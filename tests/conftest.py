@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from hypothesis import settings
 
 from hub.broker.access import acl_file, hash_password, password_file
 from hub.domain.intake import Batch
@@ -26,6 +27,11 @@ HUB_USER, HUB_PASSWORD = "stadsnav-hub", "hub-password-of-the-tests"
 DEVICE_PASSWORD = "device-password-of-the-tests"
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 _numbers = itertools.count(1)
+
+# The same commit gets the same verdict; `--hypothesis-profile=explore` looks for more.
+settings.register_profile("steady", derandomize=True, deadline=None)
+settings.register_profile("explore", max_examples=2000, deadline=None)
+settings.load_profile("steady")
 
 
 def with_database(url: str, name: str) -> str:
