@@ -2,7 +2,7 @@
 
 import typer
 
-from hub.commands.admin import intake, shares, things
+from hub.commands.admin import certificates, intake, shares, things
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 app.add_typer(things.organisation, name="organisation")
@@ -14,6 +14,7 @@ app.add_typer(shares.application, name="application")
 app.add_typer(shares.key, name="key")
 app.add_typer(intake.connector, name="connector")
 app.add_typer(intake.rejection, name="rejection")
+app.add_typer(certificates.app, name="certificates")
 app.command("broker-hash")(intake.broker_hash)
 
 __all__ = ["app"]
