@@ -1,6 +1,5 @@
 """What does a certificate say, and do these files belong together?"""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -76,11 +75,6 @@ def check_pair(variables: tuple[str, str], certificate: Path, key: Path, now: da
             f"{variables[1]} ({key}) is not the key of the certificate in {variables[0]} "
             f"({certificate}): give the two that were made together"
         )
-
-
-def soonest(found: Iterable[Seen]) -> Seen:
-    """Return the one that expires first."""
-    return min(found, key=lambda seen: seen.expires)
 
 
 def _certificates(variable: str, path: Path) -> list[x509.Certificate]:

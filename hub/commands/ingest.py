@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Gauge, start_http_server
@@ -11,6 +12,7 @@ from connectors import native
 from connectors.mqtt import Broker, MqttSource
 from hub.broker.keeper import BrokerFiles, keep
 from hub.commands.keeping import Credentials, RegistryKeeper
+from hub.commands.securing import broker_tls, check_broker_files
 from hub.domain.intake import Limits
 from hub.errors import ConfigurationError, StoreUnavailable
 from hub.ingest.acceptance import ClockRule
@@ -35,7 +37,8 @@ REPORT_EVERY_S = 5.0  # three missed reports, and operators see the process as g
 
 async def run_ingest(settings: Settings) -> None:
     """Ingest until cancelled; waits for a database or broker that is not there yet."""
-    broker = Broker.from_url(settings.mqtt_url)
+    broker = Broker.from_url(settings.mqtt_url, broker_tls(settings.mqtt))
+    check_broker_files(settings.mqtt, datetime.now(UTC))
     keep_users = _keep_users(settings.mqtt)
     source = MqttSource(broker, settings.mqtt.topic, settings.mqtt.client_id)
     meter = Meter()
