@@ -20,6 +20,7 @@ class Seen:
     not_before: datetime
     expires: datetime
     is_authority: bool
+    addresses: tuple[str, ...]  # names and IP addresses that it is for
 
 
 def common_name(certificate: x509.Certificate) -> str:
@@ -102,7 +103,16 @@ def _seen(certificate: x509.Certificate) -> Seen:
         certificate.not_valid_before_utc,
         certificate.not_valid_after_utc,
         is_authority,
+        _addresses(certificate),
     )
+
+
+def _addresses(certificate: x509.Certificate) -> tuple[str, ...]:
+    try:
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return ()
+    return tuple(str(n.value) for n in names if isinstance(n, x509.DNSName | x509.IPAddress))
 
 
 def _out_of_time(variable: str, path: Path, seen: Seen, now: datetime) -> str:
