@@ -80,7 +80,7 @@ class _Talker:
         port: int,
         progress: Progress,
         *,
-        tls: Tls | None,
+        tls: Tls | None = None,
     ) -> None:
         self._device = device
         self._password = password

@@ -1,7 +1,8 @@
 """Where does a development authority keep its key, what it issued, and what it took back?
 
-authority.crt  authority.key    whom everybody trusts; whoever has the key can be anybody
-revoked.crl                     what is no longer good, for Mosquitto's crlfile
+authority.key                   signs; whoever has it can be anybody
+trusted/authority.crt           whom everybody trusts
+trusted/revoked.crl             what is no longer good, for Mosquitto's crlfile
 servers/NAME.crt  .key          brokers, API
 devices/ID.crt    .key          subject = device id
 hub/NAME.crt      .key          the hub as a client of its broker
@@ -85,18 +86,18 @@ class CertificateFolder:
 
     @property
     def authority(self) -> Pair:
-        return Pair(self.root / "authority.crt", self.root / "authority.key")
+        return Pair(self.root / "trusted" / "authority.crt", self.root / "authority.key")
 
     @property
     def revocations(self) -> Path:
-        return self.root / "revoked.crl"
+        return self.root / "trusted" / "revoked.crl"
 
     def pair(self, kind: Kind, name: str) -> Pair:
         return Pair(self.root / kind / f"{name}.crt", self.root / kind / f"{name}.key")
 
     def make_authority(self, name: str, *, now: datetime, days: int) -> Pair:
         """Make the authority with an empty list of revocations. Raises ConfigurationError."""
-        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.root.mkdir(parents=True, exist_ok=True)
         with self._alone():
             if self.authority.key.exists() or self.authority.certificate.exists():
                 raise ConfigurationError(
@@ -263,7 +264,7 @@ def _pem(certificate: x509.Certificate) -> bytes:
 
 def _write(path: Path, content: bytes, mode: int) -> None:
     """Write a file whole or not at all, private from the beginning if it is to be."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.parent.mkdir(parents=True, exist_ok=True)
     handle, unfinished = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(handle, "wb") as file:  # mkstemp makes it readable by this user alone
         file.write(content)
