@@ -117,7 +117,9 @@ class _Connection(aiomqtt.Client):
         try:
             await super().__aenter__()
         except aiomqtt.MqttError as error:
-            told = explained(self._why or str(error), self._broker.host, self._broker.tls or Tls())
+            told, tls = self._why or str(error), self._broker.tls
+            if tls is not None:
+                told = explained(told, self._broker.host, tls)
             raise aiomqtt.MqttError(told) from error
         self._client.on_log = None  # paho formats every message for it
         return self

@@ -72,6 +72,11 @@ def explained(text: str, host: str, tls: Tls) -> str:
     return text
 
 
+_NO_TLS = (
+    "the broker ended the connection in the middle of the handshake: does it speak TLS on this "
+    "port (usually 8883)?"
+)
+
 # The first that fits counts.
 _MEANINGS = {
     "Hostname mismatch": "the broker's certificate is not for {host!r}, but for other names",
@@ -88,10 +93,9 @@ _MEANINGS = {
     "CERTIFICATE_EXPIRED": "the broker says that {ours} has expired",
     "CERTIFICATE_REVOKED": "the broker says that {ours} is revoked",
     "UNSUPPORTED_CERTIFICATE": "the broker says that {ours} is not one for clients",
-    "WRONG_VERSION_NUMBER": (
-        "the broker does not speak TLS on this port: write mqtt://, or the port where it does "
-        "(usually 8883)"
-    ),
+    "WRONG_VERSION_NUMBER": _NO_TLS,
+    "UNEXPECTED_EOF": _NO_TLS,
+    "Connection reset by peer": _NO_TLS,  # what Mosquitto does with a greeting it cannot read
     "HANDSHAKE_FAILURE": (
         "the broker cannot serve TLS: its log says whether its own certificate and key are there "
         "and fit"
