@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
@@ -102,10 +102,10 @@ def _flow(settings: IngestSettings) -> Flow:
     return Flow(settings.max_batch, settings.max_age_ms / 1000, settings.queue)
 
 
-def _keep_users(settings: MqttSettings) -> Callable[[Credentials], object]:
+def _keep_users(settings: MqttSettings) -> Callable[[Credentials, Sequence[str]], object]:
     """Return what to do when credentials change: nothing, unless the broker's files are ours."""
     if settings.password_file is None or settings.acl_file is None:
-        return lambda _: None
+        return lambda *_: None
     if settings.hub_password_hash is None:
         raise ConfigurationError(
             "STADSNAV_MQTT_HUB_PASSWORD_HASH is not set, so the hub could not sign in at the "

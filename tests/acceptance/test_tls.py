@@ -75,33 +75,53 @@ async def test_from_device_to_reader_everything_is_encrypted(
 async def test_a_certificate_lets_in_only_whom_the_registry_knows(
     secure_system, secure, certificates, db, make
 ):
+    """Also over a connection that stands."""
     certificates.issue(Kind.DEVICE, "unknown-1", now=datetime.now(UTC), days=1)
-    async with device(secure, certificates, "noise-2") as two, secure_system.running("ingest"):
+    at = make.noon
+
+    async def said_by(client, name):
+        nonlocal at
+        at += timedelta(seconds=1)
+        await client.publish(f"v1/devices/{name}/readings", payload(52, at), qos=1)
+
+    async def received():
+        [row] = [row for row in await ledger.totals(db) if row["id"] == "mqtt"]
+        assert row["received"] == row["stored"] + row["duplicates"] + row["rejected"]
+        return row["received"]
+
+    async with (
+        device(secure, certificates, "noise-1") as one,
+        device(secure, certificates, "noise-2") as two,
+        secure_system.running("ingest"),
+    ):
         await secure_system.until_subscribed()
-        await two.publish("v1/devices/noise-2/readings", payload(51, make.noon), qos=1)
+        await said_by(two, "noise-2")
         await stored(db, make, 1)
-        await registry.set_device_state(db, "noise-2", "quarantined")
         async with device(secure, certificates, "unknown-1") as unknown:
-            await unknown.publish("v1/devices/unknown-1/readings", payload(1, make.noon), qos=1)
-        at = make.noon + timedelta(seconds=1)
+            await said_by(unknown, "unknown-1")
+        await said_by(one, "noise-1")
+        await stored(db, make, 2)
+        assert await received() == 3
+        await registry.set_device_state(db, "noise-2", "quarantined")
 
-        async def refused():
-            nonlocal at
-            at += timedelta(seconds=1)
-            before = await db.fetchval("select count(*) from reading")
-            await two.publish("v1/devices/noise-2/readings", payload(52, at), qos=1)
-            async with device(secure, certificates, "noise-1") as one:  # comes after it
-                await one.publish("v1/devices/noise-1/readings", payload(53, at), qos=1)
-            await stored(db, make, before + 1)
-            return await db.fetchval("select count(*) from reading") == before + 1
+        async def denied(client):
+            before, readings = await received(), await db.fetchval("select count(*) from reading")
+            await said_by(client, "noise-2")
+            await said_by(one, "noise-1")  # comes after it
+            await stored(db, make, readings + 1)
+            return await received() == before + 1
 
-        await make.eventually(refused)
-    devices = await db.fetch(
-        "select distinct s.device from reading r join datastream s on s.id = r.datastream_id"
-    )
-    assert {row["device"] for row in devices} == {"noise-1", "noise-2"}
-    [row] = [row for row in await ledger.totals(db) if row["id"] == "mqtt"]
-    assert row["received"] == row["stored"] + row["duplicates"] + row["rejected"]
+        await make.eventually(lambda: denied(two))
+        async with device(secure, certificates, "noise-2") as again:
+            assert await denied(again)
+            await registry.set_device_state(db, "noise-2", "active")
+
+            async def welcome():
+                return not await denied(again)
+
+            await make.eventually(welcome)
+    reasons = await db.fetch("select distinct reason from rejection where topic like '%unknown-1%'")
+    assert [row["reason"] for row in reasons] == ["unknown_device"]
 
 
 async def test_doctor_sees_the_certificates_and_leaves_ingest_alone(
