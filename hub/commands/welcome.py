@@ -53,6 +53,17 @@ class Reach:
             "mqtts": f"mqtts://{host}:{port}",
         }
 
+    @property
+    def listens(self) -> list[str]:
+        """Return where the broker listens, and for whom."""
+        host, found = self.broker.host, [f"{self.broker.host}:{self.broker.port}"]
+        if self.broker.tls is not None:
+            found[0] += " (TLS)"
+        if self.by_certificate is not None:
+            mqtt = self.settings.mqtt
+            found = [f"{host}:{mqtt.port}", *found, f"{host}:{mqtt.mtls_port} (certificates)"]
+        return found
+
 
 def credentials_file(reach: Reach, credentials: sample.Credentials) -> Mapping[str, object]:
     made = reach.certified
@@ -72,14 +83,12 @@ def credentials_file(reach: Reach, credentials: sample.Credentials) -> Mapping[s
 
 
 def welcome(reach: Reach, folder: Folder, credentials: sample.Credentials | None) -> str:
-    api, broker, made = reach.api, reach.broker, reach.by_certificate
+    api = reach.api
     lines = [
         "",
         "Stadsnav runs.",
         f"  Page and API   {api}/   {api}/docs",
-        f"  MQTT           {broker.host}:{broker.port}"
-        + (" (TLS)" if broker.tls else "")
-        + (f"   {broker.host}:{reach.settings.mqtt.mtls_port} (certificates)" if made else ""),
+        f"  MQTT           {'   '.join(reach.listens)}",
         f"  Logs           {short(folder.logs)}",
     ]
     if reach.certified is not None:
