@@ -4,7 +4,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hub.embedded.network import HOST, answers, check_port_is_free
@@ -41,11 +41,45 @@ log_type warning
 connection_messages false
 """
 
+# Passwords over TLS on one port, certificates on another: where Mosquitto 2.0.11 asks for a
+# certificate it takes the user name from it and knows no passwords, and where it does not ask it
+# never sees one. The list of revocations is read again at SIGHUP, and so is the certificate.
+_TLS = """
+listener {port} {host}
+use_username_as_clientid {bind_client_ids}
+cafile {authority}
+certfile {certificate}
+keyfile {key}
+tls_version tlsv1.2
+
+listener {mtls_port} {host}
+use_username_as_clientid {bind_client_ids}
+cafile {authority}
+certfile {certificate}
+keyfile {key}
+tls_version tlsv1.2
+crlfile {revocations}
+require_certificate true
+use_identity_as_username true
+"""
+
 # Not 0, "without limit": Mosquitto 2.0.11 then cuts off every client whose publish it denies.
 QUEUED_MESSAGES = 100_000_000
 PACKET_BYTES = 1_200_000  # room for a megabyte, so that the hub can say that it is too large
 INFLIGHT_BYTES = 64_000_000  # what ingest may hold in memory, however large the messages
 QUEUED_BYTES = 1_000_000_000  # per client: an hour of 2,000 messages/s, then the broker drops
+
+
+@dataclass(frozen=True, slots=True)
+class Secure:
+    """The two ports with TLS, and the files that they need."""
+
+    port: int
+    mtls_port: int
+    authority: Path
+    certificate: Path
+    key: Path
+    revocations: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +113,19 @@ async def running(
     port: int,
     window: int,
     bind_client_ids: bool = True,
+    secure: Secure | None = None,
     instead: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Mosquitto]:
     """Start a broker on 127.0.0.1 whose state is kept in `folder`.
 
-    `folder` must hold `passwords` and `acl` already: it serves nobody else, ever. `instead` holds
-    options of mosquitto.conf that replace ours, for those who measure what they are worth.
+    `folder` must hold `passwords` and `acl` already: it serves nobody else, ever. With `secure` it
+    listens on two ports more. `instead` holds options of mosquitto.conf that replace ours, for
+    those who measure what they are worth.
     """
     await check_port_is_free(port, "STADSNAV_MQTT_PORT")
+    if secure is not None:
+        await check_port_is_free(secure.port, "STADSNAV_MQTT_TLS_PORT")
+        await check_port_is_free(secure.mtls_port, "STADSNAV_MQTT_MTLS_PORT")
     configuration = folder / "mosquitto.conf"
     text = _CONFIGURATION.format(
         port=port,
@@ -97,10 +136,11 @@ async def running(
         queued_bytes=QUEUED_BYTES,
         packet_bytes=PACKET_BYTES,
         inflight_bytes=INFLIGHT_BYTES,
-        bind_client_ids="true" if bind_client_ids else "false",
+        bind_client_ids=_yes(bind_client_ids),
         user=_own_name(),
     )
-    configuration.write_text(_with(text, instead or {}))
+    secured = _secured(secure, bind_client_ids) if secure else ""
+    configuration.write_text(_with(text, instead or {}) + secured)
     child = Child("mosquitto", [program(), "-c", str(configuration)], log)
     await child.start()
     try:
@@ -114,6 +154,14 @@ def _with(text: str, instead: Mapping[str, str]) -> str:
     """Replace single-valued options, or add those that ours leaves out."""
     kept = [line for line in text.splitlines() if line.partition(" ")[0] not in instead]
     return "\n".join([*kept, *(f"{option} {value}" for option, value in instead.items()), ""])
+
+
+def _secured(secure: Secure, bind_client_ids: bool) -> str:
+    return _TLS.format(**asdict(secure), host=HOST, bind_client_ids=_yes(bind_client_ids))
+
+
+def _yes(flag: bool) -> str:
+    return "true" if flag else "false"
 
 
 def _own_name() -> str:
