@@ -5,7 +5,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -86,14 +86,16 @@ def _answers(url: str) -> bool:
 
 
 @asynccontextmanager
-async def bench_hub(devices: int) -> AsyncIterator[BenchHub]:
-    """Run database and broker, with `devices` registered devices of one property in one feed."""
+async def bench_hub(
+    devices: int, properties: Sequence[str] = (PROPERTY,)
+) -> AsyncIterator[BenchHub]:
+    """Run database and broker, with registered devices of all these properties in one feed."""
     folder = Path(tempfile.mkdtemp(prefix="stadsnav-bench-"))
     try:
         async with postgres.running(folder / "postgres", folder / "postgres.log") as (url, _):
             async with connect(url) as db:
                 await migrate(db)
-                key = await _register(db, devices)
+                key = await _register(db, devices, properties)
             async with _broker(folder) as running:
                 yield BenchHub(folder, url, running.port, free_port(), key)
     finally:
@@ -117,16 +119,17 @@ def device_id(number: int) -> str:
     return f"bench-{number:04}"
 
 
-async def _register(db: Db, devices: int) -> str:
+async def _register(db: Db, devices: int, properties: Sequence[str]) -> str:
     key = new_key()
     async with db.transaction():
         for organisation in (OWNER, READER):
             await registry.add_organisation(db, organisation, organisation)
-        await registry.add_property(db, ObservedProperty(PROPERTY, "Value", "1"))
+        for name in properties:
+            await registry.add_property(db, ObservedProperty(name, name, "1"))
         for number in range(devices):
             place = Position(17.9 + number % 100 / 1000, 59.4 + number // 100 / 1000)
             device = Device(device_id(number), OWNER, "bench", device_id(number), place)
-            await registry.add_device(db, device, [PROPERTY])
+            await registry.add_device(db, device, list(properties))
         await sharing.add_feed(db, Feed(FEED, OWNER, "Bench", "", "", FeedState.PUBLISHED))
         now = datetime.now(UTC)
         await sharing.add_agreement(
