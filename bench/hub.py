@@ -35,6 +35,7 @@ class BenchHub:
     """What runs, and where."""
 
     folder: Path
+    database: Child
     database_url: str
     mqtt_port: int
     api_port: int
@@ -47,6 +48,12 @@ class BenchHub:
     @asynccontextmanager
     async def command(self, name: str, **env: str) -> AsyncIterator[Child]:
         """Run one of the hub's commands for as long as the block lasts."""
+        async with self.module("hub.cli", name, **env) as child:
+            yield child
+
+    @asynccontextmanager
+    async def module(self, module: str, argument: str, **env: str) -> AsyncIterator[Child]:
+        """Run a module, with the hub's settings, for as long as the block lasts."""
         settings = {
             "STADSNAV_DATABASE_URL": self.database_url,
             "STADSNAV_MQTT_URL": f"mqtt://{USER}:{PASSWORD}@{HOST}:{self.mqtt_port}",
@@ -54,8 +61,8 @@ class BenchHub:
             "STADSNAV_API_PORT": str(self.api_port),
             **env,
         }
-        log = self.folder / f"{name}.log"
-        child = Child(name, [sys.executable, "-m", "hub.cli", name], log, env=settings)
+        log = self.folder / f"{module}.log"
+        child = Child(module, [sys.executable, "-m", module, argument], log, env=settings)
         await child.start()
         try:
             yield child
@@ -92,12 +99,15 @@ async def bench_hub(
     """Run database and broker, with registered devices of all these properties in one feed."""
     folder = Path(tempfile.mkdtemp(prefix="stadsnav-bench-"))
     try:
-        async with postgres.running(folder / "postgres", folder / "postgres.log") as (url, _):
+        async with postgres.running(folder / "postgres", folder / "postgres.log") as (
+            url,
+            database,
+        ):
             async with connect(url) as db:
                 await migrate(db)
                 key = await _register(db, devices, properties)
             async with _broker(folder) as running:
-                yield BenchHub(folder, url, running.port, free_port(), key)
+                yield BenchHub(folder, database, url, running.port, free_port(), key)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -107,7 +117,7 @@ async def _broker(folder: Path) -> AsyncIterator[mosquitto.Mosquitto]:
     room = folder / "broker"
     room.mkdir()
     (room / "passwords").write_text(f"{USER}:{hash_password(PASSWORD)}\n")
-    (room / "acl").write_text(f"user {USER}\ntopic readwrite #\n")
+    (room / "acl").write_text(f"user {USER}\ntopic readwrite #\ntopic read $SYS/#\n")
     log = folder / "mosquitto.log"
     async with mosquitto.running(
         room, log, port=free_port(), window=WINDOW, bind_client_ids=False
