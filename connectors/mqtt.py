@@ -5,9 +5,10 @@ import logging
 import random
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import aiomqtt
@@ -23,6 +24,7 @@ SUBACK_FAILURE = 0x80
 RECONNECT_FIRST_S = 0.2
 RECONNECT_LAST_S = 10.0
 MICROSECOND = timedelta(microseconds=1)
+RECEIPT_TIMEOUT_S = 5.0  # a device that hears nothing sends again, so this loses nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +104,11 @@ class _Client(aiomqtt.Client):
             protocol=aiomqtt.ProtocolVersion.V311,  # paho parses MQTT 5 at a third of the speed
             tls_context=ssl.create_default_context() if broker.tls else None,
             keepalive=30,
+            max_inflight_messages=0,  # without a limit of paho's own: a batch is one
         )
         self._source = source
+        self._unconfirmed = 0
+        self._confirmed: asyncio.Future[None] | None = None
         self._client.manual_ack_set(True)
 
     @property
@@ -112,6 +117,28 @@ class _Client(aiomqtt.Client):
 
     def puback(self, mid: int, qos: int) -> None:
         self._client.ack(mid, qos)
+
+    async def tell(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        """Publish, then wait until the broker has confirmed all of it or the connection ends.
+
+        aiomqtt's own `publish` does the same for one message, with a task and a timer each.
+        """
+        confirmed = self._confirmed = asyncio.get_running_loop().create_future()
+        self._unconfirmed = len(messages)
+        for topic, payload in messages:
+            self._client.publish(topic, payload, QOS)
+        await asyncio.wait(
+            {confirmed, self._disconnected},
+            timeout=RECEIPT_TIMEOUT_S,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        self._confirmed = None
+
+    def _on_publish(self, *arguments: Any) -> None:  # noqa: ANN401  paho's
+        del arguments
+        self._unconfirmed -= 1
+        if self._unconfirmed <= 0 and self._confirmed and not self._confirmed.done():
+            self._confirmed.set_result(None)
 
     def when_lost(self, queue: "asyncio.Queue[MqttDelivery | None]") -> None:
         """Put None behind the last message when the connection ends."""
@@ -143,6 +170,7 @@ class MqttSource:
         self._qos0_limit = qos0_limit
         self._queue: asyncio.Queue[MqttDelivery | None] = asyncio.Queue()
         self._last_arrival = datetime.min.replace(tzinfo=UTC)
+        self._connection: _Client | None = None
         self.connected = False
         self.qos0_dropped_total = 0
 
@@ -161,6 +189,11 @@ class MqttSource:
         self._last_arrival = now
         return now
 
+    async def tell(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        """Publish (topic, payload) at QoS 1; return once the broker has them, or is gone."""
+        if self._connection is not None and self._connection.is_up:
+            await self._connection.tell(messages)
+
     async def deliveries(self) -> AsyncIterator[MqttDelivery]:
         """Yield what arrives, reconnecting with jitter whenever the broker goes away."""
         waited_s = RECONNECT_FIRST_S
@@ -173,7 +206,7 @@ class MqttSource:
             except aiomqtt.MqttError as error:
                 log.warning("broker %s:%d: %s", self._broker.host, self._broker.port, error)
             finally:
-                self.connected = False
+                self.connected, self._connection = False, None
             await asyncio.sleep(waited_s * random.uniform(0.5, 1.5))  # noqa: S311
             waited_s = min(waited_s * 2, RECONNECT_LAST_S)
 
@@ -184,7 +217,7 @@ class MqttSource:
             granted = await client.subscribe(self._topic, qos=QOS)
             if any(_refused(code) for code in granted):
                 raise aiomqtt.MqttError(f"the broker refuses the subscription to {self._topic}")
-            self.connected = True
+            self.connected, self._connection = True, client
             log.info("subscribed to %s at %s:%d", self._topic, self._broker.host, self._broker.port)
             while (delivery := await self._queue.get()) is not None:
                 yield delivery

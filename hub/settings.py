@@ -73,6 +73,22 @@ class IngestSettings(_Group):
     queue: int = Field(4_000, ge=1, description="examined messages that wait for the commit before")
     payload_bytes: int = Field(256 * 1024, ge=64, description="a longer message is rejected")
     values_per_message: int = Field(5_000, ge=1, description="a message with more is rejected")
+    depth: int = Field(16, ge=4, le=100, description="JSON nested in more levels is rejected")
+    topic_length: int = Field(256, ge=32, description="a message on a longer topic is rejected")
+    device_rate: float = Field(
+        50, gt=0, description="messages per second of one device in the long run; more is rejected"
+    )
+    device_burst: int = Field(
+        50_000,
+        ge=1,
+        description="messages of one device at once, such as piled up while it or the hub was away",
+    )
+    quarantine_excess: int = Field(
+        10_000, ge=0, description="a device with so many messages too many is quarantined; 0: never"
+    )
+    quarantine_bad_times: int = Field(
+        1_000, ge=0, description="so many impossible times in a row: quarantined; 0: never"
+    )
     earliest: datetime = Field(
         datetime(2010, 1, 1, tzinfo=UTC), description="an older phenomenon time is rejected"
     )

@@ -1,14 +1,14 @@
 """What does a native payload say? Untrusted bytes to named values, or the reason why not."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 import jiter
 
-from hub.domain.identity import is_slug
 from hub.domain.intake import DEFAULT_LIMITS, Decoded, Limits, Reason, Undecodable
 from hub.domain.sensing import Position
+from hub.domain.topics import device_of
 
 # Nothing that is measured is larger, and sums of squares of what is smaller stay finite: one absurd
 # value must not spoil everybody's aggregates.
@@ -32,11 +32,15 @@ def decode(
     position. A bad value costs that value alone.
     """
     try:
-        device = device_of(topic)
-        elements = _elements(_document(payload, limits), limits)
+        device = _device(topic)
+        document = _document(payload, limits)
+        elements = _elements(document, limits)
     except _Fault as fault:
         return [fault.undecodable]
     items = [item for element in elements for item in _decode_element(device, element, limits)]
+    # Only what is not understood can be nested deeper than the format is.
+    if any(isinstance(item, Undecodable) for item in items) and _is_deeper(document, limits.depth):
+        return [Undecodable(Reason.TOO_DEEP, f"nested deeper than {limits.depth} levels")]
     return items if len(elements) == 1 else _once_without_time(items)
 
 
@@ -55,14 +59,30 @@ def _once_without_time(items: list[Decoded | Undecodable]) -> list[Decoded | Und
     return told
 
 
-def device_of(topic: str) -> str:
-    """Return the device that a topic of the hub belongs to."""
-    levels = topic.split("/")
-    if len(levels) != 4 or levels[:2] != ["v1", "devices"] or levels[3] != "readings":  # noqa: PLR2004
-        raise _Fault(Reason.BAD_TOPIC, f"{topic[:200]!r} is not v1/devices/{{device}}/readings")
-    if not is_slug(levels[2]):
-        raise _Fault(Reason.BAD_TOPIC, f"{levels[2][:100]!r} cannot be a device id")
-    return levels[2]
+def _device(topic: str) -> str:
+    device = device_of(topic)
+    if device is None:
+        raise _Fault(
+            Reason.BAD_TOPIC,
+            f"{topic[:200]!r} is not v1/devices/{{device}}/readings with the id of a device",
+        )
+    return device
+
+
+def _is_deeper(document: object, levels: int) -> bool:
+    """Tell whether lists and objects are nested in more than so many levels."""
+    layer = [document]
+    for _ in range(levels):
+        layer = [inner for outer in layer for inner in _inside(outer)]
+        if not layer:
+            return False
+    return any(isinstance(value, (dict, list)) for value in layer)
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _document(payload: bytes, limits: Limits) -> object:

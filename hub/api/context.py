@@ -4,12 +4,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from hub.domain.intake import Receipt
+from hub.domain.intake import Receipt, Replayed
 from hub.storage.bell import Bell
 from hub.storage.pool import Store
+from hub.storage.rejections import Filter
 
 Receive = Callable[[str, bytes], Awaitable[Receipt]]
 """Take in a device's payload and return when it is committed."""
+
+Replay = Callable[[Filter, int, int | None], Awaitable[Replayed]]
+"""Replay the next rejections with ids in (after, until]; until None, up to the newest there is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +28,7 @@ class Hub:
     news: Bell
     rights: Bell
     receive: Receive
+    replay: Replay
     check_password: Callable[[str, str], bool]
     payload_bytes: int
     max_limit: int

@@ -24,11 +24,17 @@ DELIVERED = Counter(
 
 
 class LedgerCollector:
-    """The ledger as metrics, from rows read for this one scrape."""
+    """The ledger and the ingest processes as metrics, from rows read for this one scrape."""
 
-    def __init__(self, totals: Sequence[Record], rejected: Sequence[Record]) -> None:
-        self._totals = totals
+    def __init__(
+        self,
+        connectors: Sequence[Record],
+        rejected: Sequence[Record],
+        processes: Sequence[Record],
+    ) -> None:
+        self._connectors = connectors
         self._rejected = rejected
+        self._processes = processes
 
     def collect(self) -> Iterator[Metric]:
         for name, what in (
@@ -39,10 +45,45 @@ class LedgerCollector:
             ("rejected", "Readings that could not be accepted."),
         ):
             family = CounterMetricFamily(f"stadsnav_ingest_{name}", what, labels=["connector"])
-            for row in self._totals:
+            for row in self._connectors:
                 family.add_metric([row["id"]], row[name])
             yield family
+        yield from self._lately()
+        yield from self._now()
         yield self._reasons()
+
+    def _lately(self) -> Iterator[Metric]:
+        for name, what, column in (
+            ("rate", "Readings per second received during the last minute.", "rate_per_s"),
+            ("lag_seconds", "Phenomenon time to commit, the most of the last minute.", "lag_s"),
+        ):
+            family = GaugeMetricFamily(f"stadsnav_ingest_{name}", what, labels=["connector"])
+            for row in self._connectors:
+                if row[column] is not None:
+                    family.add_metric([row["id"]], row[column])
+            yield family
+        last = GaugeMetricFamily(
+            "stadsnav_ingest_last_message_timestamp_seconds",
+            "When the last message was committed, in Unix time.",
+            labels=["connector"],
+        )
+        for row in self._connectors:
+            if row["last_message_at"] is not None:
+                last.add_metric([row["id"]], row["last_message_at"].timestamp())
+        yield last
+
+    def _now(self) -> Iterator[Metric]:
+        for name, what, column in (
+            ("connected", "1 while the process is subscribed at its broker.", "connected"),
+            ("in_flight", "Readings received and not committed yet.", "in_flight"),
+            ("qos0_dropped", "QoS 0 messages dropped since the process began.", "qos0_dropped"),
+        ):
+            family = GaugeMetricFamily(
+                f"stadsnav_ingest_{name}", what, labels=["connector", "client_id"]
+            )
+            for row in self._processes:
+                family.add_metric([row["connector"], row["client_id"]], row[column])
+            yield family
 
     def _reasons(self) -> Metric:
         family = GaugeMetricFamily(
@@ -55,8 +96,8 @@ class LedgerCollector:
         return family
 
 
-def collectors(totals: Sequence[Record], rejected: Sequence[Record]) -> Iterable[CollectorRegistry]:
+def collectors(ledger: LedgerCollector) -> Iterable[CollectorRegistry]:
     """Return the registries to expose for one scrape."""
     scrape = CollectorRegistry(auto_describe=False)
-    scrape.register(LedgerCollector(totals, rejected))
+    scrape.register(ledger)
     return REGISTRY, scrape

@@ -15,6 +15,8 @@ from hub.domain.intake import Limits
 from hub.errors import ConfigurationError, StoreUnavailable
 from hub.ingest.acceptance import ClockRule
 from hub.ingest.arrivals import Arrivals
+from hub.ingest.conduct import Conduct, ConductRule
+from hub.ingest.examining import Examiner
 from hub.ingest.meter import Meter
 from hub.ingest.pipeline import Flow, Pipeline
 from hub.settings import IngestSettings, MqttSettings, Settings
@@ -46,13 +48,13 @@ async def run_ingest(settings: Settings) -> None:
         pipeline = Pipeline(
             settings.ingest.connector,
             source,
-            partial(PAYLOADS["native"], limits=limits_of(settings.ingest)),
+            examiner_of(settings.ingest),
             keeper,
             Ledger(store),
             flow=_flow(settings.ingest),
-            clock=clock_of(settings.ingest),
             meter=meter,
             arrivals=Arrivals(settings.mqtt.client_id, settings.mqtt.window, known),
+            conduct=Conduct(_conduct(settings.ingest)),
         )
         _serve_metrics(settings.ingest, source, meter)
         bells = Bells()
@@ -75,12 +77,22 @@ async def check_migrated(store: Store) -> None:
         )
 
 
-def limits_of(settings: IngestSettings) -> Limits:
-    return Limits(settings.payload_bytes, settings.values_per_message)
+def examiner_of(settings: IngestSettings) -> Examiner:
+    """Return what every way in judges by: broker, HTTP and replay."""
+    limits = Limits(
+        settings.payload_bytes, settings.values_per_message, settings.depth, settings.topic_length
+    )
+    clock = ClockRule(settings.earliest, settings.ahead_flagged, settings.ahead_refused)
+    return Examiner(partial(PAYLOADS["native"], limits=limits), clock, limits.topic_length)
 
 
-def clock_of(settings: IngestSettings) -> ClockRule:
-    return ClockRule(settings.earliest, settings.ahead_flagged, settings.ahead_refused)
+def _conduct(settings: IngestSettings) -> ConductRule:
+    return ConductRule(
+        settings.device_rate,
+        settings.device_burst,
+        settings.quarantine_excess or None,
+        settings.quarantine_bad_times or None,
+    )
 
 
 def _flow(settings: IngestSettings) -> Flow:

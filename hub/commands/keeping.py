@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from hub.domain.identity import is_slug
 from hub.domain.registry import Registry
-from hub.domain.sensing import Device
+from hub.domain.sensing import Device, DeviceState
 from hub.errors import StadsnavError, StoreUnavailable
 from hub.storage import ledger, registry
 from hub.storage.bell import Bell
@@ -85,3 +85,13 @@ class RegistryKeeper:
         except StadsnavError as error:  # another process was faster, or the store is away
             log.warning("device=%s not taken in: %s", device, error)
             await asyncio.sleep(0)
+
+    async def quarantine(self, device: str, reason: str) -> None:
+        """Shut a device out, here and at the broker, until somebody has looked at it."""
+        log.warning("device=%s quarantined: %s", device, reason)
+        try:
+            async with self._store.connection() as db:
+                await registry.set_device_state(db, device, DeviceState.QUARANTINED)
+            await self.load()
+        except (StadsnavError, OSError) as error:
+            log.warning("device=%s is not quarantined yet: %s", device, error)

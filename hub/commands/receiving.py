@@ -4,11 +4,11 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from hub.commands.keeping import RegistryKeeper
-from hub.domain.intake import Batch, Decoded, Intake, Reason, Receipt, Undecodable
+from hub.domain.intake import Batch, Decoded, Intake, Receipt, Undecodable
 from hub.domain.registry import Registry
+from hub.domain.topics import readings_topic
 from hub.errors import BatchRefused
-from hub.ingest.acceptance import ClockRule, accept, intake, rejection
-from hub.ingest.ports import Decode
+from hub.ingest.examining import Examiner, refused_by_store
 from hub.storage.ledger import Ledger
 
 CONNECTOR = "http"
@@ -21,36 +21,27 @@ class HttpReceiver:
         self,
         keeper: RegistryKeeper,
         ledger: Ledger,
-        decode: Decode,
-        clock: ClockRule,
+        examiner: Examiner,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._keeper = keeper
         self._ledger = ledger
-        self._decode = decode
-        self._clock = clock
+        self._examiner = examiner
         self._now = now
 
     async def receive(self, device: str, payload: bytes) -> Receipt:
         """Commit what a device handed in. Raises StoreUnavailable; then nothing was stored."""
-        topic, received_at = f"v1/devices/{device}/readings", self._now()
-        items = self._decode(topic, payload)
+        topic, received_at = readings_topic(device), self._now()
+        items = self._examiner.read(topic, payload)
         if _knows_too_little(self._keeper.registry, items):
             await self._keeper.load()  # registered a moment ago, perhaps
-        registry = self._keeper.registry
-        judged = [accept(item, registry, received_at, self._clock) for item in items]
-        came_to = intake(topic, payload, received_at, judged)
+        came_to = self._examiner.judge(
+            items, topic, payload, received_at, registry=self._keeper.registry
+        )
         try:
             return await self._commit(came_to)
         except BatchRefused as error:
-            lost = rejection(
-                topic,
-                payload,
-                received_at,
-                Reason.REFUSED_BY_STORE,
-                [str(error)] * len(came_to.readings),
-            )
-            return await self._commit(Intake((), [*came_to.rejections, lost]))
+            return await self._commit(refused_by_store(came_to, topic, payload, received_at, error))
 
     async def _commit(self, came_to: Intake) -> Receipt:
         batch = Batch(CONNECTOR, 1, came_to.readings, came_to.rejections)

@@ -2,18 +2,17 @@
 
 import asyncio
 import contextlib
-from functools import partial
 from importlib.metadata import version
 
 import uvicorn
 
-from connectors import native
 from hub.api.app import create_app
 from hub.api.context import Hub
 from hub.broker.access import is_password
-from hub.commands.ingest import check_migrated, clock_of, limits_of
+from hub.commands.ingest import check_migrated, examiner_of
 from hub.commands.keeping import RegistryKeeper
 from hub.commands.receiving import CONNECTOR, HttpReceiver
+from hub.commands.replaying import Replayer
 from hub.embedded.network import check_port_is_free
 from hub.settings import Settings
 from hub.storage.bell import BATCH, REGISTRY, RIGHTS, Bells
@@ -47,13 +46,14 @@ async def run_api(settings: Settings) -> None:
 
 
 def _hub(settings: Settings, store: Store, keeper: RegistryKeeper, bells: Bells) -> Hub:
-    decode = partial(native.decode, limits=limits_of(settings.ingest))
-    receiver = HttpReceiver(keeper, Ledger(store), decode, clock_of(settings.ingest))
+    examiner = examiner_of(settings.ingest)
+    receiver = HttpReceiver(keeper, Ledger(store), examiner)
     return Hub(
         store=store,
         news=bells.on(BATCH, RIGHTS),
         rights=bells.on(RIGHTS),
         receive=receiver.receive,
+        replay=Replayer(store, examiner).step,
         check_password=is_password,
         payload_bytes=settings.ingest.payload_bytes,
         max_limit=settings.api.max_limit,

@@ -36,6 +36,7 @@ class Reason(StrEnum):
     RETAINED = "retained"
     REFUSED_BY_STORE = "refused_by_store"
     DECODER_FAILED = "decoder_failed"
+    TOO_MANY_MESSAGES = "too_many_messages"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,9 @@ class Limits:
 
     payload_bytes: int = 256 * 1024
     values_per_message: int = 5_000
-    text_length: int = 1_000
+    depth: int = 16  # of lists and objects in one another
+    topic_length: int = 256  # characters
+    text_length: int = 1_000  # characters of a result that is a text
 
 
 DEFAULT_LIMITS = Limits()
@@ -156,3 +159,28 @@ class Receipt:
 
     outcome: Outcome
     rejections: Sequence[Rejection]
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """What became of replayed messages: it adds up like any other input.
+
+    `last` is the newest rejection that was looked at, `until` the newest there was to look at.
+    """
+
+    messages: int = 0
+    stored: int = 0
+    duplicates: int = 0
+    rejected: int = 0
+    last: int = 0
+    until: int = 0
+
+    def __add__(self, more: "Replayed") -> "Replayed":
+        return Replayed(
+            self.messages + more.messages,
+            self.stored + more.stored,
+            self.duplicates + more.duplicates,
+            self.rejected + more.rejected,
+            more.last,
+            more.until,
+        )

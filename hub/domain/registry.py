@@ -21,6 +21,7 @@ class DeviceRules:
     state: DeviceState
     moving: bool
     streams: dict[str, StreamRules]  # by observed property
+    receipts: bool = False  # it is told what became of each message
 
 
 @dataclass(frozen=True, slots=True)

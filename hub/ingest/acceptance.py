@@ -1,10 +1,9 @@
 """May this value be stored, as what, and how far is it to be trusted?"""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from hub.domain.intake import KEPT_PAYLOAD, Arrival, Decoded, Intake, Reason, Rejection, Undecodable
+from hub.domain.intake import Decoded, Reason, Undecodable
 from hub.domain.registry import DeviceRules, Registry, StreamRules
 from hub.domain.sensing import Quality, Reading
 
@@ -76,37 +75,3 @@ def _reading(
     ):
         quality |= Quality.IMPLAUSIBLE
     return Reading(stream.id, time, value, None, quality, received_at, lon, lat)
-
-
-def intake(
-    topic: str,
-    payload: bytes,
-    received_at: datetime,
-    judged: Iterable[Reading | Undecodable],
-    arrival: Arrival | None = None,
-) -> Intake:
-    """Sort what one message came to into readings and one rejection per reason."""
-    readings: list[Reading] = []
-    refused: dict[Reason, list[str]] = {}
-    for item in judged:
-        if isinstance(item, Reading):
-            readings.append(item)
-        else:
-            refused.setdefault(item.reason, []).append(item.detail)
-    if not refused:
-        return Intake(readings, (), arrival)
-    rejections = [
-        rejection(topic, payload, received_at, reason, details)
-        for reason, details in refused.items()
-    ]
-    return Intake(readings, rejections, arrival)
-
-
-def rejection(
-    topic: str, payload: bytes, received_at: datetime, reason: Reason, details: list[str]
-) -> Rejection:
-    """Keep what a message lost for one reason, with as much of its payload as is kept."""
-    distinct = list(dict.fromkeys(details))
-    told = "; ".join(distinct[:5]) + (f"; and {len(distinct) - 5} more" if distinct[5:] else "")
-    kept = payload[:KEPT_PAYLOAD]
-    return Rejection(topic, received_at, reason, told, len(details), kept, len(payload))

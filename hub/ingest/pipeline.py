@@ -7,12 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hub.domain.intake import Batch, Decoded, Intake, Outcome, Reason, Undecodable
+from hub.domain.topics import device_of
 from hub.errors import BatchRefused, StoreUnavailable
-from hub.ingest.acceptance import ClockRule, accept, intake, rejection
 from hub.ingest.arrivals import Arrivals
 from hub.ingest.batching import Examined, Pending, batches
+from hub.ingest.conduct import Conduct
+from hub.ingest.examining import Examiner, folded, refused_by_store, refused_unread, sorted_out
 from hub.ingest.meter import Meter
-from hub.ingest.ports import Decode, Delivery, Enrolment, Sink, Source
+from hub.ingest.ports import Delivery, Enrolment, Sink, Source
+from hub.ingest.receipts import receipts
 
 log = logging.getLogger(__name__)
 
@@ -34,30 +37,30 @@ class Flow:
 
 
 class Pipeline:
-    """One connector: its source, its payload format, and the sink."""
+    """One connector: its source, how it examines what comes, and the sink."""
 
     def __init__(
         self,
         connector: str,
         source: Source,
-        decode: Decode,
+        examiner: Examiner,
         enrolment: Enrolment,
         sink: Sink,
         *,
         flow: Flow,
-        clock: ClockRule,
         meter: Meter,
         arrivals: Arrivals,
+        conduct: Conduct,
     ) -> None:
         self._connector = connector
         self._source = source
-        self._decode = decode
+        self._examiner = examiner
         self._enrolment = enrolment
         self._sink = sink
         self._flow = flow
-        self._clock = clock
         self._meter = meter
         self._arrivals = arrivals
+        self._conduct = conduct
 
     async def run(self) -> None:
         """Run until cancelled. What was not acknowledged by then will be delivered again."""
@@ -76,8 +79,11 @@ class Pipeline:
     async def _write(self, queue: asyncio.Queue[Examined]) -> None:
         flow = self._flow
         async for batch in batches(queue, max_size=flow.max_batch, max_age_s=flow.max_age_s):
-            await self._commit(batch)
-            for examined in batch:
+            committed = await self._commit(batch)
+            told = list(receipts(committed, self._enrolment.registry))
+            if told:
+                await self._source.tell(told)
+            for examined in committed:
                 examined.delivery.acknowledge()  # only now may the broker forget
 
     async def examine(self, delivery: Delivery) -> Intake:
@@ -86,25 +92,32 @@ class Pipeline:
         if delivery.retained:
             # A broker repeats it to every new subscription: it says nothing about when it was sent.
             told = Undecodable(Reason.RETAINED, "a retained message is a copy, not a new reading")
-            return intake(topic, payload, received_at, [told])
-        items = self._decoded(topic, payload)
+            return sorted_out([told], topic, payload, received_at)
+        if not self._conduct.admits(topic, received_at.timestamp()):
+            came_to = refused_unread(
+                Reason.TOO_MANY_MESSAGES, "more than its share", topic, payload, received_at
+            )
+        else:
+            came_to = await self._look_into(delivery)
+            self._conduct.note(topic, came_to)
+        verdict = self._conduct.verdict(topic) if came_to.rejections else None
+        device = device_of(topic) if verdict else None
+        if verdict and device:
+            await self._enrolment.quarantine(device, verdict)
+        return came_to
+
+    async def _look_into(self, delivery: Delivery) -> Intake:
+        topic, payload, received_at = delivery.topic, delivery.payload, delivery.received_at
+        items = self._examiner.read(topic, payload)
         if self._enrolment.registry.rule.register_under is not None:
             await self._enrol(items)
         arrival = self._arrivals.first(delivery) if _any_without_time(items) else None
         if arrival is not None:
             received_at = arrival.received_at
-        registry = self._enrolment.registry
-        judged = [accept(item, registry, received_at, self._clock) for item in items]
-        return intake(topic, payload, received_at, judged, arrival)
-
-    def _decoded(self, topic: str, payload: bytes) -> Sequence[Decoded | Undecodable]:
-        try:
-            return self._decode(topic, payload)
-        except Exception:
-            # A decoder must not fail. If one does, on bytes that nobody thought of, the message is
-            # kept like any other: the broker would deliver it for ever, and nothing behind it.
-            log.exception("decoder failed on %d bytes of %s", len(payload), topic)
-            return [Undecodable(Reason.DECODER_FAILED, "the decoder failed; see the log of ingest")]
+        return self._examiner.judge(
+            items, topic, payload, received_at,
+            registry=self._enrolment.registry, arrival=arrival,
+        )  # fmt: skip
 
     async def _enrol(self, items: Sequence[Decoded | Undecodable]) -> None:
         """Take in what this connector's rule allows, before the values are judged."""
@@ -119,8 +132,12 @@ class Pipeline:
         for name, properties in wanted.items():
             await self._enrolment.enrol(name, sorted(properties))
 
-    async def _commit(self, batch: Pending) -> None:
-        """Commit the batch, however long the database is away; isolate what it will never take."""
+    async def _commit(self, batch: Pending) -> Pending:
+        """Commit the batch, however long the database is away; return what was committed.
+
+        That is the batch, but for messages which the database will never take: those are isolated,
+        and committed as rejections.
+        """
         waited_s = RETRY_FIRST_S
         while True:
             try:
@@ -130,38 +147,30 @@ class Pipeline:
                 await asyncio.sleep(waited_s * random.uniform(0.5, 1.5))  # noqa: S311
                 waited_s = min(waited_s * 2, RETRY_LAST_S)
             except BatchRefused as error:
-                await self._isolate(batch, error)
-                return
+                return await self._isolate(batch, error)
             else:
                 self._meter.committed(batch, outcome)
                 self._log(batch, outcome)
-                return
+                return batch
 
-    async def _isolate(self, batch: Pending, error: BatchRefused) -> None:
+    async def _isolate(self, batch: Pending, error: BatchRefused) -> Pending:
         """Halve a refused batch until the message at fault stands alone, and reject that one."""
         if len(batch) > 1:
             middle = len(batch) // 2
-            await self._commit(batch[:middle])
-            await self._commit(batch[middle:])
-            return
+            return [*await self._commit(batch[:middle]), *await self._commit(batch[middle:])]
         delivery, refused = batch[0]
         if not refused.readings:
             raise error  # not even a rejection can be stored: the store itself is broken
-        lost = rejection(
-            delivery.topic,
-            delivery.payload,
-            delivery.received_at,
-            Reason.REFUSED_BY_STORE,
-            [str(error)] * len(refused.readings),
-        )
-        await self._commit([Examined(delivery, Intake((), [*refused.rejections, lost]))])
+        topic, payload, received_at = delivery.topic, delivery.payload, delivery.received_at
+        came_to = refused_by_store(refused, topic, payload, received_at, error)
+        return await self._commit([Examined(delivery, came_to)])
 
     def _batch(self, batch: Pending) -> Batch:
         return Batch(
             self._connector,
             messages=len(batch),
             readings=[reading for examined in batch for reading in examined.intake.readings],
-            rejections=[lost for examined in batch for lost in examined.intake.rejections],
+            rejections=folded(lost for examined in batch for lost in examined.intake.rejections),
             arrivals=[e.intake.arrival for e in batch if e.intake.arrival is not None],
         )
 

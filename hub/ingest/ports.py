@@ -34,6 +34,9 @@ class Source(Protocol):
 
     def deliveries(self) -> AsyncIterator[Delivery]: ...
 
+    async def tell(self, messages: Sequence[tuple[str, bytes]]) -> None:
+        """Publish (topic, payload) to devices; return once the broker has them, or is gone."""
+
 
 class Sink(Protocol):
     async def store(self, batch: Batch) -> Outcome:
@@ -51,6 +54,9 @@ class Enrolment(Protocol):
 
     async def enrol(self, device: str, properties: Sequence[str]) -> None:
         """Register the device under the connector's organisation and refresh the registry."""
+
+    async def quarantine(self, device: str, reason: str) -> None:
+        """Shut a device out until somebody has looked at it. Never raises."""
 
 
 Decode = Callable[[str, bytes], Sequence[Decoded | Undecodable]]

@@ -32,6 +32,7 @@ _SET_CREDENTIAL = statement("registry", "set_credential")
 _LIST_DEVICES = statement("registry", "list_devices")
 _SET_CONNECTOR_RULE = statement("registry", "set_connector_rule")
 _SET_DEVICE_STATE = statement("registry", "set_device_state")
+_SET_RECEIPTS = statement("registry", "set_receipts")
 
 
 async def load(db: Db, connector: str) -> Registry:
@@ -41,7 +42,9 @@ async def load(db: Db, connector: str) -> Registry:
         rules = devices.get(row["device"])
         if rules is None:
             state = DeviceState(row["state"])
-            rules = devices[row["device"]] = DeviceRules(state, moving=row["moving"], streams={})
+            rules = devices[row["device"]] = DeviceRules(
+                state, moving=row["moving"], streams={}, receipts=row["receipts"]
+            )
         if row["datastream"] is not None:
             rules.streams[row["property"]] = StreamRules(
                 row["datastream"],
@@ -160,6 +163,12 @@ async def devices(db: Db, organisation: str | None = None) -> list[Record]:
 
 async def set_device_state(db: Db, device: str, state: DeviceState) -> None:
     if await db.fetchval(_SET_DEVICE_STATE, device, state) is None:
+        raise NotFound(f"there is no device '{device}'")
+
+
+async def set_receipts(db: Db, device: str, *, wanted: bool) -> None:
+    """Let a device be told, or no longer, what became of each of its messages."""
+    if await db.fetchval(_SET_RECEIPTS, device, wanted) is None:
         raise NotFound(f"there is no device '{device}'")
 
 

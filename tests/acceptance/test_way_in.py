@@ -1,6 +1,7 @@
 """From a device's publish to the store: nothing lost, nothing twice, nothing unexplained."""
 
 import asyncio
+import hashlib
 import json
 import random
 import signal
@@ -176,6 +177,39 @@ async def test_an_unknown_device_is_rejected_until_the_rule_takes_it_in(system, 
             await make.eventually(taken_in)
     assert await db.fetchval("select organisation from device where id = 'unknown-1'") == (
         "environment"
+    )
+
+
+async def test_a_device_hears_what_became_of_its_message_once_it_is_committed(
+    system, db, city, make
+):
+    code, told = await system.run("admin", "device", "receipts", "noise-1", "on")
+    assert code == 0, told
+    async with system.running("ingest"):
+        await system.until_subscribed()
+        await make.eventually(lambda: device_known(system))
+        async with system.device("noise-1") as device, system.device("noise-2") as other:
+            for one in (device, other):
+                await one.subscribe(f"v1/devices/{one.identifier}/receipts", qos=1)
+            for body in (payload(make.noon, 50), "{", payload(make.noon, 50)):
+                await device.publish(topic("noise-1"), body, qos=1)
+                await other.publish(topic("noise-2"), body, qos=1)
+                receipt = json.loads((await receipt_of(device, 10)).payload)
+                digest = hashlib.sha256(body.encode()).digest()[:16].hex()
+                assert receipt["payload"] == f"sha256:{digest}"
+                assert [r["reason"] for r in receipt["rejected"]] == (
+                    ["not_json"] if body == "{" else []
+                )
+                assert receipt["accepted"] == (0 if body == "{" else 1)
+                assert await stored_of(db, "noise-1") == 1  # committed before it is told
+            assert await receipt_of(other) is None  # it did not ask
+
+
+async def stored_of(db, device):
+    return await db.fetchval(
+        "select count(*) from reading r join datastream s on s.id = r.datastream_id "
+        "where s.device = $1",
+        device,
     )
 
 

@@ -157,6 +157,7 @@ ARGUMENTS = {
         "set_credential": ("d-1", "$7$"),
         "list_devices": (None,),
         "set_device_state": ("d-1", "active"),
+        "set_receipts": ("d-1", True),
         "set_connector_rule": ("test", "register", "env"),
     },
     "operation": {
@@ -169,10 +170,13 @@ ARGUMENTS = {
         "audit_whole": (),
     },
     "rejections": {
-        "listed": (None, None, None, START, NOW, 2**62, 10),
-        "replayable": ("not_json", "test", "d-1", START, NOW, 0, 10),
+        "listed": (None, None, None, None, START, NOW, 2**62, 10),
+        "count": (None, None, None, None, START, NOW, 0, 2**62),
+        "whole": (1,),
+        "replayable": (None, "not_json", "test", "t", START, NOW, 0, 2**62, 10),
+        "newest_id": (),
         "forget_message": (1, "t", NOW),
-        "forget_before": (START,),
+        "forget_before": (START, 10),
     },
     "sharing": {
         "insert_feed": ("air", "env", "Air", "", "", "published", None, ["air"], None),

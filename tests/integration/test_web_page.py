@@ -3,46 +3,28 @@
 import asyncio
 import re
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 import httpx
 import pytest
 
-from connectors import native
 from hub.api.app import create_app
 from hub.api.auth import COOKIE
-from hub.api.context import Hub
-from hub.broker.access import is_password
-from hub.commands.keeping import RegistryKeeper
-from hub.commands.receiving import CONNECTOR, HttpReceiver
-from hub.domain.intake import Limits
 from hub.domain.sensing import Device, Position, Quality
 from hub.domain.sharing import AgreementState, Feed, FeedState, Scope
-from hub.ingest.acceptance import ClockRule
 from hub.sharing.keys import new_key
 from hub.storage import registry, sharing
-from hub.storage.bell import BATCH, RIGHTS, Bells
-from hub.storage.ledger import Ledger
 from hub.web import pages
 
 EVIL = """<script>alert("1")</script>'"><img src=x onerror=alert(1)>&{{7*7}}"""
 
 
 @pytest.fixture
-async def browse(store, city):
+async def browse(hub_of):
     """Return a client of the pages; `secure` as behind TLS."""
-    keeper = RegistryKeeper(store, CONNECTOR)
-    await keeper.load()
-    decode = partial(native.decode, limits=Limits(4096, 100))
-    receiver = HttpReceiver(keeper, Ledger(store), decode, ClockRule())
-    bells = Bells()
     clients = []
 
     def client(*, key=None, secure=False):
-        hub = Hub(
-            store, bells.on(BATCH, RIGHTS), bells.on(RIGHTS), receiver.receive, is_password,
-            4096, max_limit=1000, stream_s=30, secure_cookies=secure, version="test",
-        )  # fmt: skip
+        hub = hub_of(secure_cookies=secure)
         app = create_app(hub)
         pages.install(app)
         cookies = {COOKIE: key} if key else None

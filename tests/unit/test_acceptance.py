@@ -7,7 +7,8 @@ import pytest
 from hub.domain.intake import Decoded, Reason, Undecodable
 from hub.domain.registry import DeviceRules, Registry, StreamRules
 from hub.domain.sensing import DeviceState, Position, Quality, Reading
-from hub.ingest.acceptance import accept, intake
+from hub.ingest.acceptance import accept
+from hub.ingest.examining import sorted_out
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 
@@ -80,7 +81,8 @@ def test_only_a_moving_device_keeps_its_position():
 
 def test_what_a_message_lost_is_one_rejection_per_reason():
     lost = [Undecodable(Reason.WRONG_TYPE, f"'p{i}'") for i in range(7)]
-    came_to = intake("t", b"x" * 10, NOW, [judge(decoded()), *lost, judge(decoded(device="z"))])
+    judged = [judge(decoded()), *lost, judge(decoded(device="z"))]
+    came_to = sorted_out(judged, "t", b"x" * 10, NOW)
     assert [(r.reason, r.readings) for r in came_to.rejections] == [
         (Reason.WRONG_TYPE, 7),
         (Reason.UNKNOWN_DEVICE, 1),

@@ -1,6 +1,8 @@
 """Is a message acknowledged after its commit and never before, whatever the store does?"""
 
 import asyncio
+import hashlib
+import json
 import random
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,9 +16,10 @@ from hub.domain.registry import ConnectorRule, DeviceRules, Registry, StreamRule
 from hub.domain.sensing import DeviceState
 from hub.errors import BatchRefused, StoreUnavailable
 from hub.ingest import pipeline as module
-from hub.ingest.acceptance import ClockRule
 from hub.ingest.arrivals import Arrivals
 from hub.ingest.batching import Examined, batches
+from hub.ingest.conduct import DEFAULT_CONDUCT, Conduct, ConductRule
+from hub.ingest.examining import Examiner
 from hub.ingest.meter import Meter
 from hub.ingest.pipeline import Flow, Pipeline
 
@@ -47,12 +50,15 @@ class FakeDelivery:
 @dataclass
 class FakeSource:
     waiting: list[FakeDelivery]
-    done: asyncio.Event = field(default_factory=asyncio.Event)
+    told: list[tuple[str, dict]] = field(default_factory=list)
 
     async def deliveries(self):
         for delivery in self.waiting:
             yield delivery
         await asyncio.Event().wait()
+
+    async def tell(self, messages):
+        self.told += [(topic, json.loads(payload)) for topic, payload in messages]
 
 
 @dataclass
@@ -82,16 +88,21 @@ class FakeSink:
 
 
 class FakeEnrolment:
-    def __init__(self, rule=None):
+    def __init__(self, rule=None, *, receipts=False):
         streams = {"no2": StreamRules(1)}
-        devices = {"d-1": DeviceRules(DeviceState.ACTIVE, moving=False, streams=streams)}
+        known = DeviceRules(DeviceState.ACTIVE, moving=False, streams=streams, receipts=receipts)
+        devices = {"d-1": known}
         self.registry = Registry({} if rule else devices, rule or ConnectorRule())
         self._devices = devices
         self.enrolled = []
+        self.quarantined = []
 
     async def enrol(self, device, properties):
         self.enrolled.append((device, list(properties)))
         self.registry = Registry(self._devices, self.registry.rule)
+
+    async def quarantine(self, device, reason):
+        self.quarantined.append((device, reason))
 
 
 def decode_number(_topic, payload):
@@ -99,17 +110,26 @@ def decode_number(_topic, payload):
     return [Decoded("d-1", "no2", NOW + timedelta(microseconds=number), float(number), None)]
 
 
-def make_pipeline(source, sink, enrolment=None, *, max_batch=10, meter=None):
+def make_pipeline(
+    source,
+    sink,
+    enrolment=None,
+    *,
+    max_batch=10,
+    meter=None,
+    decode=decode_number,
+    rule=DEFAULT_CONDUCT,
+):
     return Pipeline(
         "mqtt",
         source,
-        decode_number,
+        Examiner(decode),
         enrolment or FakeEnrolment(),
         sink,
         flow=Flow(max_batch, 0.001, 20),
-        clock=ClockRule(),
         meter=meter or Meter(),
         arrivals=Arrivals("test", 100),
+        conduct=Conduct(rule),
     )
 
 
@@ -176,15 +196,13 @@ async def test_a_decoder_that_fails_costs_that_message_alone():
     acknowledged = []
     source = FakeSource([FakeDelivery(n, acknowledged) for n in range(3)])
     sink = FakeSink()
-    pipeline = make_pipeline(source, sink)
 
     def failing(topic, payload):
         if payload == b"1":
             raise RecursionError
         return decode_number(topic, payload)
 
-    pipeline._decode = failing
-    await run_until(pipeline, lambda: len(acknowledged) == 3)
+    await run_until(make_pipeline(source, sink, decode=failing), lambda: len(acknowledged) == 3)
     assert sink.stored == [0, 2]
     [lost] = [r for batch in sink.batches for r in batch.rejections]
     assert (lost.reason, lost.payload) == (Reason.DECODER_FAILED, b"1")
@@ -205,6 +223,48 @@ async def test_an_unknown_device_is_taken_in_where_the_rule_says_so():
     await run_until(make_pipeline(source, sink, enrolment), lambda: len(acknowledged) == 3)
     assert enrolment.enrolled == [("d-1", ["no2"])]
     assert sink.stored == [0, 1, 2]
+
+
+async def test_a_device_that_wants_receipts_hears_of_every_message_before_it_is_acknowledged():
+    acknowledged = []
+    source = FakeSource([FakeDelivery(n, acknowledged) for n in range(3)])
+    order = []
+    tell = source.tell
+    source.tell = lambda messages: (order.append(list(acknowledged)), tell(messages))[1]
+    sink = FakeSink(poison=frozenset({1}))
+    pipeline = make_pipeline(source, sink, FakeEnrolment(receipts=True))
+    await run_until(pipeline, lambda: len(acknowledged) == 3)
+    assert order == [[]]  # told first
+    assert [topic for topic, _ in source.told] == ["v1/devices/d-1/receipts"] * 3
+    by_payload = {told["payload"]: told for _, told in source.told}
+    digest = hashlib.sha256(b"0").hexdigest()[:32]
+    assert by_payload[f"sha256:{digest}"]["accepted"] == 1
+    refused = by_payload[f"sha256:{hashlib.sha256(b'1').hexdigest()[:32]}"]
+    assert refused["accepted"] == 0
+    assert refused["rejected"][0]["reason"] == "refused_by_store"
+
+
+async def test_who_did_not_ask_for_receipts_gets_none():
+    acknowledged = []
+    source = FakeSource([FakeDelivery(0, acknowledged)])
+    await run_until(make_pipeline(source, FakeSink()), lambda: acknowledged == [0])
+    assert source.told == []
+
+
+async def test_messages_beyond_the_share_are_counted_and_the_rest_flows():
+    acknowledged, sink, enrolment = [], FakeSink(), FakeEnrolment()
+    source = FakeSource([FakeDelivery(n, acknowledged) for n in range(50)])
+    neighbour = "v1/devices/d-2/readings"
+    source.waiting += [FakeDelivery(n, acknowledged, topic=neighbour) for n in range(50, 53)]
+    rule = ConductRule(rate=1, burst=10, excess=25)
+    pipeline = make_pipeline(source, sink, enrolment, rule=rule, max_batch=100)
+    await run_until(pipeline, lambda: len(acknowledged) == 53)
+    assert sink.stored == [*range(10), 50, 51, 52]
+    [lost] = [r for batch in sink.batches for r in batch.rejections]
+    assert (lost.reason, lost.readings) == (Reason.TOO_MANY_MESSAGES, 40)
+    [(device, reason)] = enrolment.quarantined
+    assert device == "d-1"
+    assert reason.startswith("flood: 25 messages")
 
 
 class Weightless:

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from hub.api.deps import Connection
-from hub.api.metrics import collectors
+from hub.api.metrics import LedgerCollector, collectors
 from hub.api.problems import problem
-from hub.storage import ledger, operation
+from hub.storage import operation
 from hub.storage.migrate import pending
 
 router = APIRouter(tags=["operation"])
@@ -30,6 +30,10 @@ async def readyz(db: Connection) -> Any:  # noqa: ANN401  a body or a problem
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
 async def metrics(db: Connection) -> Response:
-    totals, rejected = await ledger.totals(db), await operation.rejected_by_reason(db)
-    text = b"".join(generate_latest(registry) for registry in collectors(totals, rejected))
+    ledger = LedgerCollector(
+        await operation.connectors(db),
+        await operation.rejected_by_reason(db),
+        await operation.processes(db),
+    )
+    text = b"".join(generate_latest(registry) for registry in collectors(ledger))
     return Response(text, media_type=CONTENT_TYPE_LATEST)

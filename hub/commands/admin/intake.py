@@ -1,16 +1,15 @@
 """Look after the way in: unknown devices, rejections, and the hub's own place at the broker."""
 
-from functools import partial
 from typing import Annotated
 
 import typer
 
-from connectors import native
 from hub.broker.access import hash_password, new_password
-from hub.commands.admin.terms import parse_time, show, with_database
-from hub.commands.ingest import clock_of, limits_of
-from hub.commands.replaying import Replayed, replay
-from hub.domain.intake import Reason
+from hub.commands.admin.terms import parse_time, progress, show, with_database
+from hub.commands.ingest import examiner_of
+from hub.commands.replaying import replay
+from hub.domain.intake import Reason, Replayed
+from hub.errors import NotFound
 from hub.settings import Settings
 from hub.storage import registry, rejections
 from hub.storage.pool import Db
@@ -64,7 +63,7 @@ def rejection_list(
 
     Example: stadsnav admin rejection list --reason unknown_device --since 2026-11-01
     """
-    wanted = Filter(reason, connector_id, device, parse_time(since), parse_time(until))
+    wanted = Filter(None, reason, connector_id, device, parse_time(since), parse_time(until))
 
     async def work(db: Db) -> None:
         rows = await rejections.listed(db, wanted, limit=limit)
@@ -76,8 +75,24 @@ def rejection_list(
     with_database(work)
 
 
+@rejection.command("show")
+def rejection_show(id_: Annotated[int, typer.Argument(metavar="ID")]) -> None:
+    """Show one rejection with its payload, as far as it was kept."""
+
+    async def work(db: Db) -> None:
+        row = await rejections.whole(db, id_)
+        if row is None:
+            raise NotFound(f"there is no rejection {id_}")
+        for name, value in row.items():
+            shown = ascii(value) if name == "payload" else value
+            typer.echo(f"{name:<14} {shown}")
+
+    with_database(work)
+
+
 @rejection.command("replay")
 def rejection_replay(
+    id_: Annotated[int | None, typer.Argument(metavar="[ID]", help="only this one")] = None,
     reason: Reason_ = None,
     connector_id: Connector = None,
     device: Device = None,
@@ -90,24 +105,24 @@ def rejection_replay(
 
     Example: stadsnav admin rejection replay --reason unknown_device --device noise-9
     """
-    wanted = Filter(reason, connector_id, device, parse_time(since), parse_time(until))
-    settings = Settings().ingest
-    decode = partial(native.decode, limits=limits_of(settings))
+    wanted = Filter(id_, reason, connector_id, device, parse_time(since), parse_time(until))
+    examiner = examiner_of(Settings().ingest)
 
     async def work(db: Db) -> None:
-        done = await replay(
-            db, wanted, decode, clock_of(settings), lambda so_far: typer.echo(_told(so_far))
-        )
-        if not done.messages:
-            typer.echo("nothing to replay")
+        total = Replayed()
+        with progress("replaying", await rejections.count(db, wanted)) as advance:
+            async for step in replay(db, wanted, examiner):
+                total += step
+                advance(step.messages)
+        typer.echo(_told(total) if total.messages else "nothing to replay")
 
     with_database(work)
 
 
-def _told(so_far: Replayed) -> str:
+def _told(total: Replayed) -> str:
     return (
-        f"{so_far.messages} messages replayed: {so_far.stored} readings stored, "
-        f"{so_far.duplicates} duplicates, {so_far.rejected} rejected again"
+        f"{total.messages} messages replayed: {total.stored} readings stored, "
+        f"{total.duplicates} duplicates, {total.rejected} rejected again"
     )
 
 

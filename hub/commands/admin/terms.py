@@ -1,12 +1,14 @@
 """How are ids, times, places and durations written on the command line, and rows shown?"""
 
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from hub.commands.here import settings_here
@@ -69,6 +71,17 @@ def parse_position(text: str | None) -> Position | None:
 
 def names_of(values: Sequence[str] | None) -> frozenset[str] | None:
     return frozenset(values) if values else None
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Show how far a long piece of work is, on standard error; yield what advances it."""
+    with Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=Console(stderr=True), transient=True,
+    ) as bar:  # fmt: skip
+        task = bar.add_task(what, total=total)
+        yield lambda step: bar.advance(task, step)
 
 
 def show(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -1,5 +1,6 @@
 """Register what is sensed and by whom: organisations, observed properties, devices."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -9,6 +10,12 @@ from hub.commands.admin.terms import Slug, parse_position, show, with_database
 from hub.domain.sensing import ConflictRule, Device, DeviceState, ObservedProperty, ResultKind
 from hub.storage import registry
 from hub.storage.pool import Db
+
+
+class Switch(StrEnum):
+    ON = "on"
+    OFF = "off"
+
 
 organisation = typer.Typer(no_args_is_help=True, help="Administrations, companies, the region.")
 observed = typer.Typer(
@@ -151,6 +158,23 @@ def device_password(id_: Slug) -> None:
     async def work(db: Db) -> None:
         await registry.set_credential(db, id_, hash_password(password))
         _tell_password(id_, password)
+
+    with_database(work)
+
+
+@device.command("receipts")
+def device_receipts(
+    id_: Slug, wanted: Annotated[Switch, typer.Argument(help="on or off", metavar="ON|OFF")]
+) -> None:
+    """Tell a device what became of each message, on v1/devices/ID/receipts, once it is committed.
+
+    For devices that keep a message until its receipt has come, so that not even a broker that is
+    killed can lose it. See docs/operations.md.
+    """
+
+    async def work(db: Db) -> None:
+        await registry.set_receipts(db, id_, wanted=wanted is Switch.ON)
+        typer.echo(f"device {id_}: receipts are {wanted}")
 
     with_database(work)
 

@@ -1,6 +1,6 @@
 -- name: devices
 -- Everything acceptance needs of a device, one row per datastream (or one without).
-select d.id as device, d.state, d.moving,
+select d.id as device, d.state, d.moving, d.receipts,
        s.id as datastream, s.property, p.kind, p.low, p.high
 from device d
 left join datastream s on s.device = d.id
@@ -63,6 +63,9 @@ group by d.id order by d.id;
 
 -- name: set_device_state
 update device set state = $2 where id = $1 returning id;
+
+-- name: set_receipts
+update device set receipts = $2 where id = $1 returning id;
 
 -- name: set_connector_rule
 insert into connector (id, on_unknown, organisation) values ($1, $2, $3)

@@ -1,0 +1,84 @@
+"""The API over a real database, asked in process."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import httpx
+import pytest
+
+from connectors import native
+from hub.api.app import create_app
+from hub.api.context import Hub
+from hub.broker.access import is_password
+from hub.commands.keeping import RegistryKeeper
+from hub.commands.receiving import CONNECTOR, HttpReceiver
+from hub.commands.replaying import Replayer
+from hub.domain.intake import Limits
+from hub.ingest.examining import Examiner
+from hub.storage.bell import BATCH, RIGHTS, Bells
+from hub.storage.ledger import Ledger
+
+PAYLOAD_BYTES = 4096
+
+
+@pytest.fixture
+async def bells():
+    return Bells()
+
+
+@pytest.fixture
+async def hub_of(store, city, bells):
+    """Make a hub over this test's database; keyword arguments change its settings."""
+    keeper = RegistryKeeper(store, CONNECTOR)
+    await keeper.load()
+    examiner = Examiner(partial(native.decode, limits=Limits(PAYLOAD_BYTES, 100)))
+
+    def make_hub(**settings):
+        plain = {
+            "payload_bytes": PAYLOAD_BYTES, "max_limit": 1000, "stream_s": 30,
+            "secure_cookies": False, "version": "test",
+        }  # fmt: skip
+        return Hub(
+            store=store,
+            news=bells.on(BATCH, RIGHTS),
+            rights=bells.on(RIGHTS),
+            receive=HttpReceiver(keeper, Ledger(store), examiner).receive,
+            replay=Replayer(store, examiner).step,
+            check_password=is_password,
+            **(plain | settings),
+        )
+
+    return make_hub
+
+
+@pytest.fixture
+async def hub(hub_of, bells, database_url):
+    hub = hub_of()
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(bells.listen(database_url))
+        yield hub
+        task.cancel()
+
+
+@pytest.fixture
+async def http(hub):
+    transport = httpx.ASGITransport(create_app(hub), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://hub") as client:
+        yield client
+
+
+@pytest.fixture
+async def noon_readings(db, city, make):
+    """A reading a minute for the last two hours of each noise device, and one of the bus."""
+    now = datetime.now(UTC).replace(microsecond=0)
+    rows = [
+        make.reading(city.streams[name], now - timedelta(minutes=minute), 40.0 + minute / 10)
+        for name in [("noise-1", "laeq"), ("noise-1", "no2"), ("noise-2", "laeq"),
+                     ("private-1", "laeq")]
+        for minute in range(120)
+    ]  # fmt: skip
+    bus = make.reading(city.streams["bus-1", "laeq"], now, lon=17.951234, lat=59.456789)
+    status = make.reading(city.streams["noise-3", "status"], now, None, text="=open,\n")
+    await make.store_readings(db, *rows, bus, status)
+    return now
