@@ -30,16 +30,18 @@ WAITING = "waiting for database, broker or a core"
 ELSE = "event loop and the rest"
 # In the order of a message's way. A file and function that both end so; a file alone where any.
 STEPS = {
-    "receive": [("paho/mqtt/client.py", "Client.loop_read")],
+    "receive": [("paho/mqtt/client.py", "Client.loop_read"), ("connectors/mqtt.py", "_read")],
     "delivery": [("connectors/mqtt.py", "")],
     "decode": [("connectors/native/decoder.py", "")],
-    "accept": [("hub/ingest/acceptance.py", "")],
+    "accept": [("hub/ingest/acceptance.py", ""), ("hub/ingest/examining.py", "")],
+    "device's share": [("hub/ingest/conduct.py", "")],
     "queue and batch": [("hub/ingest/batching.py", ""), ("hub/ingest/pipeline.py", "")],
-    "rows and COPY": [("hub/storage/ledger.py", "_copy")],
+    "who wants receipts": [("hub/ingest/receipts.py", "")],
+    "encode COPY": [("bench/sampled.py", ""), ("asyncpg/connection.py", "copy_records_to_table")],
     "the rest of the commit": [("hub/storage/ledger.py", "")],
     "acknowledge": [
         ("connectors/mqtt.py", "acknowledge"),
-        ("connectors/mqtt.py", "_Client.puback"),
+        ("connectors/mqtt.py", "_send_acknowledgements"),
         ("paho/mqtt/client.py", "Client.loop_write"),
     ],
 }
@@ -56,11 +58,10 @@ class Profile:
 
     def microseconds(self) -> dict[str, float]:
         """Return µs per message by step; together they are the wall time of a message."""
-        total = self.samples.total()
-        per_sample = self.cpu_s / total / self.messages * 1e6
-        steps = {step: self.samples[step] * per_sample for step in (*STEPS, ELSE)}
-        steps[WAITING] = max(0.0, self.wall_s - self.cpu_s) / self.messages * 1e6
-        return {step: round(us, 1) for step, us in steps.items()}
+        per_sample = self.cpu_s / self.samples.total()
+        seconds = {step: self.samples[step] * per_sample for step in (*STEPS, ELSE)}
+        seconds[WAITING] = max(0.0, self.wall_s - self.cpu_s)
+        return {step: round(s / self.messages * 1e6, 1) for step, s in seconds.items()}
 
 
 def step_of(stack: list[tuple[str, str]]) -> str:
