@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hub.api import problems
 from hub.api.context import Hub
 from hub.api.metrics import REQUESTS
-from hub.api.routes import feeds, health, operation, readings
+from hub.api.routes import agreements, audit, feeds, health, operation, readings
 
 DESCRIPTION = """\
 Live sensor data of a city, shared between its organisations.
@@ -39,7 +39,13 @@ def create_app(hub: Hub) -> FastAPI:
     app.state.hub = hub
     problems.install(app)
     app.add_middleware(Measured)
-    for router in (feeds.router, readings.router, operation.router):
+    for router in (
+        feeds.router,
+        readings.router,
+        agreements.router,
+        audit.router,
+        operation.router,
+    ):
         app.include_router(router, dependencies=[Depends(KEY)])
     app.include_router(health.router)
     return app

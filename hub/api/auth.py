@@ -8,6 +8,7 @@ from typing import NamedTuple
 from fastapi import Request
 
 from hub.domain.identity import PUBLIC
+from hub.domain.people import Role
 from hub.domain.sharing import Principal, Scope
 from hub.errors import NotAuthenticated
 from hub.sharing.keys import is_key, prefix_of
@@ -65,4 +66,14 @@ async def authenticate(db: Db, key: str | None, now: datetime) -> Principal:
         raise NotAuthenticated("this key is not valid: it is mistyped, revoked, or of another hub")
     if row["expires_at"] is not None and row["expires_at"] <= now:
         raise NotAuthenticated(f"this key expired at {row['expires_at'].isoformat()}")
-    return Principal(row["organisation"], row["application"], frozenset(map(Scope, row["scopes"])))
+    roles = frozenset(map(Role, row["roles"]))
+    scopes = frozenset(map(Scope, row["scopes"])) or _scopes_of(roles)
+    return Principal(row["organisation"], row["application"], scopes, row["person"], roles)
+
+
+def _scopes_of(roles: frozenset[Role]) -> frozenset[Scope]:
+    """Return what a person may do with feeds and the hub: who has any role may read."""
+    if not roles:
+        return frozenset()
+    operates = {Scope.OPERATE} if Role.HUB_ADMINISTRATOR in roles else set()
+    return frozenset({Scope.READ} | operates)

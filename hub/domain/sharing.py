@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
+from hub.domain.people import Actor, Role
 from hub.domain.sensing import Position
 
 
@@ -29,13 +30,20 @@ class FeedState(StrEnum):
 
 
 class AgreementState(StrEnum):
-    """The states of an agreement; for now only `ACTIVE` gives a right."""
+    """The states of an agreement; only `ACTIVE` gives a right. See hub.domain.agreements."""
 
     DRAFT = "draft"
+    REQUESTED = "requested"
+    OFFERED = "offered"
+    AGREED = "agreed"
     ACTIVE = "active"
     SUSPENDED = "suspended"
+    EXPIRED = "expired"
     TERMINATED = "terminated"
     REVOKED = "revoked"
+    WITHDRAWN = "withdrawn"
+    DECLINED = "declined"
+    SUPERSEDED = "superseded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +82,7 @@ class Feed:
     devices: frozenset[str] | None = None
     kinds: frozenset[str] | None = None
     properties: frozenset[str] | None = None
+    listed: bool = False  # may be asked for by those who have no right to it yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +107,23 @@ class Agreement:
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who asks: an application of an organisation, or anyone at all."""
+    """Who asks: an application or a person of an organisation, or anyone at all."""
 
     organisation: str
     application: str | None = None
     scopes: frozenset[Scope] = frozenset()
+    person: str | None = None
+    roles: frozenset[Role] = frozenset()
 
     @property
     def is_anonymous(self) -> bool:
-        return self.application is None
+        return self.application is None and self.person is None
+
+    @property
+    def actor(self) -> Actor:
+        """Return who acts, as the audit names it."""
+        who = f"person:{self.person}" if self.person else f"application:{self.application}"
+        return Actor(who, self.organisation, self.roles)
 
 
 @dataclass(frozen=True, slots=True)

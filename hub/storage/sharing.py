@@ -25,6 +25,7 @@ _INSERT_APPLICATION = statement("sharing", "insert_application")
 _INSERT_KEY = statement("sharing", "insert_key")
 _KEY = statement("sharing", "key")
 _REVOKE_KEY = statement("sharing", "revoke_key")
+_PARTIES = statement("sharing", "parties")
 _LIST_KEYS = statement("sharing", "list_keys")
 
 
@@ -67,6 +68,7 @@ async def add_feed(db: Db, new: Feed) -> None:
         added = await db.fetchval(
             _INSERT_FEED, new.id, new.organisation, new.title, new.description, new.licence,
             new.state, _sorted(new.devices), _sorted(new.kinds), _sorted(new.properties),
+            new.listed,
         )  # fmt: skip
     except asyncpg.ForeignKeyViolationError as error:
         raise NotFound(f"there is no organisation '{new.organisation}'") from error
@@ -121,13 +123,28 @@ async def add_key(
 
 
 async def key(db: Db, prefix: str) -> Record | None:
-    """Return hash, state, expires_at, application, organisation and scopes of a key."""
+    """Return hash, state, expires_at and whom a key speaks for: with scopes, or with roles."""
     return await db.fetchrow(_KEY, prefix)
 
 
 async def revoke_key(db: Db, prefix: str) -> None:
     if await db.fetchval(_REVOKE_KEY, prefix) is None:
         raise NotFound(f"there is no key with the prefix '{prefix}'")
+
+
+async def organisation_of_key(db: Db, prefix: str) -> str:
+    """Return for which organisation a key that exists speaks."""
+    row = await key(db, prefix)
+    assert row is not None  # noqa: S101  it exists
+    organisation: str = row["organisation"]
+    return organisation
+
+
+async def parties(db: Db, agreement: int) -> tuple[str, str]:
+    """Return provider and consumer of an agreement that exists."""
+    row = await db.fetchrow(_PARTIES, agreement)
+    assert row is not None  # noqa: S101  it exists
+    return row["provider"], row["consumer"]
 
 
 async def keys(db: Db) -> list[Record]:
@@ -138,6 +155,7 @@ def _feed(row: Record) -> Feed:
     return Feed(
         row["id"], row["organisation"], row["title"], row["description"], row["licence"],
         FeedState(row["state"]), _set(row["devices"]), _set(row["kinds"]), _set(row["properties"]),
+        listed=row["listed"],
     )  # fmt: skip
 
 

@@ -178,8 +178,48 @@ ARGUMENTS = {
         "forget_message": (1, "t", NOW),
         "forget_before": (START, 10),
     },
+    "people": {
+        "insert_person": ("anna", "Anna", None),
+        "set_roles": ("anna", "env", ["data-officer"]),
+        "insert_person_key": ("bcdefghi", "anna", "env", b"x", None),
+        "people": (),
+        "remove_membership": ("nobody", "env"),
+    },
+    "audit": {
+        "lock_chain": (),
+        "append": (
+            1, NOW, "person:anna", "env", "test", "test/1", ["env"], "", "", "{}", b"", b"x",
+        ),
+        "newest": (),
+        "from_position": (0, 10),
+        "seen_by": ("env", "test/1", 2**62, 10),
+    },
+    "idempotency": {
+        "lock": ("a",),
+        "find": ("a", "b"),
+        "remember": ("a", "b", b"x", 200, "{}"),
+    },
+    "agreements": {
+        "insert_dossier": (
+            None, 1, "air", "env", "draft", "provider", "p", "b", None, None, ["no2"],
+            timedelta(minutes=15), timedelta(0), 3, timedelta(days=30), None, timedelta(0), False,
+            "", "",
+        ),
+        "lock_dossier": (1,),
+        "dossier": (1,),
+        "in_force": ("air", "public"),
+        "open_version": (1, "provider"),
+        "newest_version": (1,),
+        "of_organisation": ("env", "draft", "air", 0, 10),
+        "ran_out": (NOW, 10),
+        "save_dossier": (
+            2, "offered", "p", "b", None, None, ["no2"], timedelta(minutes=15), timedelta(0), 3,
+            timedelta(days=30), None, timedelta(0), False, "", "", "person:anna", None, None,
+        ),
+    },
     "sharing": {
-        "insert_feed": ("air", "env", "Air", "", "", "published", None, ["air"], None),
+        "insert_feed": ("air", "env", "Air", "", "", "published", None, ["air"], None, True),
+        "parties": (1,),
         "insert_agreement": (
             "air", "public", "active", "p", "b", NOW, None, ["no2"], timedelta(minutes=15),
             timedelta(0), 3, timedelta(days=30),
@@ -215,12 +255,13 @@ async def test_every_named_query_is_executed(db, seeded):
 
 
 # What must exist before others refer to it.
-NOUNS_FIRST = {"registry": 0, "ledger": 1}
+NOUNS_FIRST = {"registry": 0, "ledger": 1, "sharing": 2}
 ORDER = {
     name: place
     for place, name in enumerate(
         ("insert_organisation", "insert_property", "insert_device", "insert_datastreams",
-         "ensure_connector", "insert_feed", "insert_agreement", "insert_application", "insert_key")
+         "ensure_connector", "insert_feed", "insert_agreement", "insert_application", "insert_key",
+         "insert_dossier", "insert_person", "set_roles")
     )
 }  # fmt: skip
 

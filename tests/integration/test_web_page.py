@@ -287,7 +287,7 @@ class TestSession:
         assert "content-security-policy" in answer.headers
 
     async def test_an_ended_key_in_the_cookie_is_signed_out_and_told(self, browse, city, db):
-        application = (await sharing.keys(db))[0]["application"]
+        application = (await sharing.keys(db))[0]["holder"]
         old = new_key()
         ended = datetime.now(UTC) - timedelta(minutes=1)
         await sharing.add_key(db, application, old.prefix, old.hash, ended)

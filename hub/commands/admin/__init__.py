@@ -2,7 +2,7 @@
 
 import typer
 
-from hub.commands.admin import intake, shares, things
+from hub.commands.admin import intake, people, shares, things
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 app.add_typer(things.organisation, name="organisation")
@@ -12,6 +12,8 @@ app.add_typer(shares.feed, name="feed")
 app.add_typer(shares.agreement, name="agreement")
 app.add_typer(shares.application, name="application")
 app.add_typer(shares.key, name="key")
+app.add_typer(people.person, name="person")
+app.add_typer(people.audited, name="audit")
 app.add_typer(intake.connector, name="connector")
 app.add_typer(intake.rejection, name="rejection")
 app.command("broker-hash")(intake.broker_hash)

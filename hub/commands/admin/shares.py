@@ -8,6 +8,7 @@ import typer
 from hub.commands.admin.terms import (
     Slug,
     names_of,
+    operator,
     parse_time,
     parse_width,
     show,
@@ -34,6 +35,10 @@ def feed_create(
     title: Annotated[str, typer.Option(help="as people call it")],
     description: Annotated[str, typer.Option(help="what it is good for")] = "",
     licence: Annotated[str, typer.Option(help="SPDX id, such as CC0-1.0")] = "",
+    *,
+    listed: Annotated[
+        bool, typer.Option(help="let organisations without a right to it ask for one")
+    ] = False,
     kinds: Annotated[list[str] | None, typer.Option("--kind", help="kinds of devices")] = None,
     devices: Annotated[list[str] | None, typer.Option("--device", help="single devices")] = None,
     properties: Annotated[
@@ -46,11 +51,13 @@ def feed_create(
     """
     new = Feed(
         id_, owner, title, description, licence, FeedState.PUBLISHED, names_of(devices),
-        names_of(kinds), names_of(properties),
+        names_of(kinds), names_of(properties), listed,
     )  # fmt: skip
 
     async def work(db: Db) -> None:
-        await sharing.add_feed(db, new)
+        async with db.transaction():
+            await sharing.add_feed(db, new)
+            await operator(db, "feed.create", f"feed/{id_}", owner)
         typer.echo(f"feed {id_}: {len(await sharing.datastreams(db, id_))} datastreams")
 
     with_database(work)
@@ -107,7 +114,11 @@ def agreement_create(
     )
 
     async def work(db: Db) -> None:
-        made = await sharing.add_agreement(db, terms)
+        async with db.transaction():
+            made = await sharing.add_agreement(db, terms)
+            subject = f"agreement/{made.id}"
+            parties = await sharing.parties(db, made.id)
+            await operator(db, "agreement.create", subject, *parties, feed=feed_id, purpose=purpose)
         typer.echo(f"agreement {made.id}: {consumer} may read {feed_id}")
 
     with_database(work)
@@ -144,7 +155,10 @@ def agreement_end(agreement_id: Annotated[int, typer.Argument(metavar="ID")]) ->
     """Revoke an agreement: its consumer's streams end within seconds."""
 
     async def work(db: Db) -> None:
-        await sharing.set_agreement_state(db, agreement_id, AgreementState.REVOKED)
+        async with db.transaction():
+            await sharing.set_agreement_state(db, agreement_id, AgreementState.REVOKED)
+            parties = await sharing.parties(db, agreement_id)
+            await operator(db, "agreement.revoke", f"agreement/{agreement_id}", *parties)
         typer.echo(f"agreement {agreement_id} is revoked")
 
     with_database(work)
@@ -164,7 +178,10 @@ def application_create(
 
     async def work(db: Db) -> None:
         chosen = frozenset(scopes or [Scope.READ])
-        await sharing.add_application(db, id_, owner, name or id_, chosen)
+        async with db.transaction():
+            await sharing.add_application(db, id_, owner, name or id_, chosen)
+            subject, told = f"application/{id_}", sorted(chosen)
+            await operator(db, "application.create", subject, owner, scopes=told)
         typer.echo(f"application {id_}: now `stadsnav admin key create {id_}`")
 
     with_database(work)
@@ -179,7 +196,11 @@ def key_create(
     fresh, expires_at = new_key(), parse_time(expires)
 
     async def work(db: Db) -> None:
-        await sharing.add_key(db, application_id, fresh.prefix, fresh.hash, expires_at)
+        async with db.transaction():
+            await sharing.add_key(db, application_id, fresh.prefix, fresh.hash, expires_at)
+            of = await sharing.organisation_of_key(db, fresh.prefix)
+            subject = f"key/{fresh.prefix}"
+            await operator(db, "key.create", subject, of, application=application_id)
         typer.echo(f"{fresh.key}   (shown this once)")
 
     with_database(work)
@@ -192,7 +213,7 @@ def key_list() -> None:
     async def work(db: Db) -> None:
         rows = await sharing.keys(db)
         show(
-            ("prefix", "application", "organisation", "scopes", "state", "created", "expires"),
+            ("prefix", "holder", "organisation", "may", "state", "created", "expires"),
             [
                 (*tuple(row.values())[:3], " ".join(row["scopes"]), *tuple(row.values())[4:])
                 for row in rows
@@ -207,7 +228,10 @@ def key_revoke(prefix: Annotated[str, typer.Argument(help="eight characters, see
     """End a key: requests with it fail from now on, its streams end within seconds."""
 
     async def work(db: Db) -> None:
-        await sharing.revoke_key(db, prefix)
+        async with db.transaction():
+            await sharing.revoke_key(db, prefix)
+            of = await sharing.organisation_of_key(db, prefix)
+            await operator(db, "key.revoke", f"key/{prefix}", of)
         typer.echo(f"key {prefix} is revoked")
 
     with_database(work)

@@ -1,5 +1,6 @@
 """How are ids, times, places and durations written on the command line, and rows shown?"""
 
+import getpass
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,9 +14,11 @@ from rich.table import Table
 
 from hub.commands.here import settings_here
 from hub.commands.terminal import run
+from hub.domain.audit import Event, detail
 from hub.domain.durations import parse_duration
-from hub.domain.identity import slug
+from hub.domain.identity import PUBLIC, slug
 from hub.domain.sensing import Position
+from hub.storage import audit
 from hub.storage.pool import Db, connect
 
 WHOLE = 10_000  # columns
@@ -82,6 +85,17 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
     ) as bar:  # fmt: skip
         task = bar.add_task(what, total=total)
         yield lambda step: bar.advance(task, step)
+
+
+async def operator(
+    db: Db, action: str, subject: str, *organisations: str, **members: object
+) -> None:
+    """Record what somebody with access to the machine did; call it last in the transaction."""
+    event = Event(
+        f"operator:{getpass.getuser()}", None, action, subject,
+        frozenset(organisations) - {PUBLIC}, datetime.now(UTC), detail=detail(**members),
+    )  # fmt: skip
+    await audit.append(db, event)
 
 
 def show(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:

@@ -1,11 +1,11 @@
 -- name: feed
-select id, organisation, title, description, licence, state, devices, kinds, properties
+select id, organisation, title, description, licence, state, devices, kinds, properties, listed
 from feed where id = $1;
 
 -- name: readable_feeds
 -- Candidates only: what may really be read is decided by hub.sharing.access.
 select f.id, f.organisation, f.title, f.description, f.licence, f.state, f.devices, f.kinds,
-       f.properties
+       f.properties, f.listed
 from feed f
 where f.organisation = $1
    or exists (select 1 from agreement a where a.feed = f.id and a.state = 'active'
@@ -21,7 +21,7 @@ where feed = any($1::text[]) and consumer in ($2, 'public') and state = 'active'
 order by id;
 
 -- name: all_feeds
-select id, organisation, title, description, licence, state, devices, kinds, properties
+select id, organisation, title, description, licence, state, devices, kinds, properties, listed
 from feed order by id;
 
 -- name: all_agreements
@@ -30,8 +30,9 @@ select id, feed, consumer, state, purpose, legal_basis, valid_from, valid_until,
 from agreement order by id;
 
 -- name: insert_feed
-insert into feed (id, organisation, title, description, licence, state, devices, kinds, properties)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (id) do nothing returning id;
+insert into feed (id, organisation, title, description, licence, state, devices, kinds, properties,
+                  listed)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (id) do nothing returning id;
 
 -- name: insert_agreement
 insert into agreement (feed, consumer, state, purpose, legal_basis, valid_from, valid_until,
@@ -40,6 +41,10 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) returning id;
 
 -- name: set_agreement_state
 update agreement set state = $2 where id = $1 returning id;
+
+-- name: parties
+select f.organisation as provider, a.consumer
+from agreement a join feed f on f.id = a.feed where a.id = $1;
 
 -- name: feed_datastreams
 -- A feed's selection, as it is now: devices that match later join by themselves.
@@ -62,13 +67,23 @@ values ($1, $2, $3, $4) on conflict (id) do nothing returning id;
 insert into api_key (prefix, application, hash, expires_at) values ($1, $2, $3, $4);
 
 -- name: key
-select k.hash, k.state, k.expires_at, a.id as application, a.organisation, a.scopes
-from api_key k join application a on a.id = k.application
+-- A key of an application has scopes, one of a person has the roles of that person.
+select k.hash, k.state, k.expires_at, a.id as application, k.person,
+       coalesce(a.organisation, k.organisation) as organisation,
+       coalesce(a.scopes, '{}') as scopes, coalesce(m.roles, '{}') as roles
+from api_key k
+left join application a on a.id = k.application
+left join membership m on m.person = k.person and m.organisation = k.organisation
 where k.prefix = $1;
 
 -- name: revoke_key
 update api_key set state = 'revoked' where prefix = $1 returning prefix;
 
 -- name: list_keys
-select k.prefix, a.id as application, a.organisation, a.scopes, k.state, k.created_at, k.expires_at
-from api_key k join application a on a.id = k.application order by a.organisation, k.created_at;
+select k.prefix, coalesce(a.id, k.person) as holder,
+       coalesce(a.organisation, k.organisation) as organisation,
+       coalesce(a.scopes, m.roles) as scopes, k.state, k.created_at, k.expires_at
+from api_key k
+left join application a on a.id = k.application
+left join membership m on m.person = k.person and m.organisation = k.organisation
+order by 3, k.created_at;
