@@ -10,7 +10,7 @@ from hub.domain.intake import Batch, Decoded, Intake, Outcome, Reason, Undecodab
 from hub.domain.topics import device_of
 from hub.errors import BatchRefused, StoreUnavailable
 from hub.ingest.arrivals import Arrivals
-from hub.ingest.batching import Examined, Pending, Waiting, batches
+from hub.ingest.batching import Examined, Pending, Waiting, batches, weight
 from hub.ingest.conduct import Conduct
 from hub.ingest.examining import Examiner, folded, refused_by_store, refused_unread, sorted_out
 from hub.ingest.meter import Meter
@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 RETRY_FIRST_S = 0.1
 RETRY_LAST_S = 5.0
+AT_ONCE = 50  # readings examined in one go: a commit has six answers to wait for meanwhile
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +72,15 @@ class Pipeline:
 
     async def _read(self, queue: asyncio.Queue[Examined]) -> None:
         # A full queue stops this loop, and with it the acknowledgements: the broker keeps the rest.
+        since_yield = 0
         async for delivery in self._source.deliveries():
             examined = Examined(delivery, await self.examine(delivery))
             self._meter.received(examined.intake)
             await queue.put(examined)
+            since_yield += weight(examined)
+            if since_yield >= AT_ONCE:
+                since_yield = 0
+                await asyncio.sleep(0)
 
     async def _write(self, queue: asyncio.Queue[Examined]) -> None:
         flow = self._flow
