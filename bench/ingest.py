@@ -33,7 +33,7 @@ ROUNDS = 3
 TIMEOUT_S = 120
 
 OURS = MqttSettings.model_fields["client_id"].default
-MAX_BATCH = IngestSettings.model_fields["max_batch"].default
+MAX_BATCH = IngestSettings().max_batch  # as ingest itself reads it
 SHARED_TOPIC = f"$share/stadsnav/{bare.TOPIC}"
 SHARED_IDS = ("bench-first", "bench-second")
 
