@@ -60,6 +60,7 @@ async def waiting_million(hub: BenchHub, count: int) -> dict[str, object]:
         "messages_waiting": count,
         "ingest_peak_mb": peak,
         "below_200_mb": peak < LIMIT_MB,
+        "broker_peak_mb": peak_mb(hub.broker),
         "durable_messages_per_s": round(per_s),
         "stored": stored,
         "lost": count - messages_,

@@ -36,6 +36,7 @@ class BenchHub:
 
     folder: Path
     database: Child
+    broker: Child
     database_url: str
     mqtt_port: int
     api_port: int
@@ -107,7 +108,7 @@ async def bench_hub(
                 await migrate(db)
                 key = await _register(db, devices, properties)
             async with _broker(folder) as running:
-                yield BenchHub(folder, database, url, running.port, free_port(), key)
+                yield BenchHub(folder, database, running.child, url, running.port, free_port(), key)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
