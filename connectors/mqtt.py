@@ -9,13 +9,14 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Self
 from urllib.parse import unquote, urlsplit
 
 import aiomqtt
 import paho.mqtt.client as paho
 from paho.mqtt.reasoncodes import ReasonCode
 
+from connectors.tls import Handshake, Tls, explained, shake_hands
 from hub.errors import ConfigurationError
 
 log = logging.getLogger(__name__)
@@ -37,17 +38,20 @@ RECEIPT_TIMEOUT_S = 5.0  # a device that hears nothing sends again, so this lose
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """Where a broker is and who we are to it. `url` as mqtt://user:password@host:1883."""
+    """Where a broker is, who we are to it, and, over TLS, whom we trust."""
 
     host: str
     port: int
     username: str | None = None
     password: str | None = None
-    tls: bool = False
+    tls: Tls | None = None
 
     @classmethod
-    def from_url(cls, url: str) -> "Broker":
-        """Read a broker URL (`mqtt` or `mqtts`); raise ConfigurationError saying what is wrong."""
+    def from_url(cls, url: str, tls: Tls | None = None) -> "Broker":
+        """Read a broker URL; `tls` counts for `mqtts`. Raises ConfigurationError.
+
+        Written mqtt://user:password@host:1883, or mqtts://host:8883.
+        """
         try:
             parts = urlsplit(url)
             port = parts.port
@@ -57,13 +61,13 @@ class Broker:
             raise ConfigurationError(
                 "an MQTT URL is written mqtt://user:password@host:1883, or mqtts:// for TLS"
             )
-        tls = parts.scheme == "mqtts"
+        secure = parts.scheme == "mqtts"
         return cls(
             parts.hostname,
-            port or (8883 if tls else 1883),
+            port or (8883 if secure else 1883),
             unquote(parts.username) if parts.username else None,
             unquote(parts.password) if parts.password else None,
-            tls,
+            (tls or Tls()) if secure else None,
         )
 
 
@@ -99,7 +103,48 @@ class MqttDelivery:
             self._connection.acknowledge(self.packet_id)
 
 
-class _Client(aiomqtt.Client):
+class _Connection(aiomqtt.Client):
+    """aiomqtt's connection, which says at once why the broker does not take it.
+
+    aiomqtt (2.5) waits out its whole timeout when a connection ends before the broker has
+    answered, as it does where it refuses a certificate, and paho tells why to its log alone.
+    """
+
+    def __init__(self, broker: Broker, **options: Any) -> None:  # noqa: ANN401  aiomqtt's
+        self._broker = broker
+        self._why = ""
+        try:
+            context = broker.tls.context() if broker.tls else None
+        except OSError as error:
+            raise aiomqtt.MqttError(f"the files for TLS cannot be used: {error}") from error
+        super().__init__(
+            broker.host, broker.port, password=broker.password, tls_context=context, **options
+        )
+        self._client.on_log = self._note
+
+    def _note(self, client: paho.Client, userdata: object, level: int, text: str) -> None:
+        del client, userdata
+        if level == paho.MQTT_LOG_ERR:
+            self._why = text
+
+    async def __aenter__(self) -> Self:
+        try:
+            await super().__aenter__()
+        except aiomqtt.MqttError as error:
+            told, tls = self._why or str(error), self._broker.tls
+            if tls is not None:
+                told = explained(told, self._broker.host, tls)
+            raise aiomqtt.MqttError(told) from error
+        self._client.on_log = None  # paho formats every message for it
+        return self
+
+    def _on_disconnect(self, *arguments: Any) -> None:  # noqa: ANN401  paho's
+        if not self._connected.done():
+            self._connected.set_exception(aiomqtt.MqttError("it closed the connection at once"))
+        super()._on_disconnect(*arguments)
+
+
+class _Client(_Connection):
     """aiomqtt's connection with manual acknowledgement, in bulk, and one that can rest.
 
     aiomqtt has no public way to any of it (2.5). Its paho client acknowledges one message per
@@ -111,14 +156,11 @@ class _Client(aiomqtt.Client):
 
     def __init__(self, broker: Broker, client_id: str, source: "MqttSource") -> None:
         super().__init__(
-            broker.host,
-            broker.port,
+            broker,
             username=broker.username,
-            password=broker.password,
             identifier=client_id,
             clean_session=False,
             protocol=aiomqtt.ProtocolVersion.V311,  # paho parses MQTT 5 at a third of the speed
-            tls_context=ssl.create_default_context() if broker.tls else None,
             keepalive=30,
             max_inflight_messages=0,  # without a limit of paho's own: a batch is one
         )
@@ -334,16 +376,21 @@ async def greet(broker: Broker, username: str, timeout_s: float = 10.0) -> float
     started = time.perf_counter()
     try:
         async with asyncio.timeout(timeout_s):
-            async with aiomqtt.Client(
-                broker.host,
-                broker.port,
-                username=username,
-                password=broker.password,
-                tls_context=ssl.create_default_context() if broker.tls else None,
-                identifier=username,
-            ):
+            async with _Connection(broker, username=username, identifier=username):
                 return time.perf_counter() - started
     except TimeoutError as error:
         raise BrokerRefused(f"no answer within {timeout_s:g} s") from error
     except aiomqtt.MqttError as error:
         raise BrokerRefused(str(error)) from error
+
+
+async def meet(broker: Broker, timeout_s: float = 10.0) -> Handshake:
+    """Shake hands by TLS without signing in; raise BrokerRefused when either refuses the other."""
+    tls = broker.tls or Tls()
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await shake_hands(broker.host, broker.port, tls)
+    except TimeoutError as error:
+        raise BrokerRefused(f"no answer within {timeout_s:g} s") from error
+    except OSError as error:
+        raise BrokerRefused(explained(str(error), broker.host, tls)) from error

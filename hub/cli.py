@@ -52,15 +52,19 @@ def up(
     ] = DATA,
     city: Annotated[bool, typer.Option(help="register and simulate the sample city")] = True,
     rate: Annotated[float, typer.Option(min=0.01, max=100, help="how fast the city talks")] = 1.0,
+    tls: Annotated[
+        bool, typer.Option("--tls", help="HTTPS, and MQTT over TLS beside plain MQTT")
+    ] = False,
 ) -> None:
     """Run everything on this machine until Ctrl-C: database, broker, ingest, API, a talking city.
 
     A given STADSNAV_DATABASE_URL or STADSNAV_MQTT_URL is used instead of the embedded part. A
-    second start with the same --data goes on where the first ended.
+    second start with the same --data goes on where the first ended. With --tls certificates are
+    made the first time; docs/tls.md tells of them.
 
     Example: STADSNAV_API_PORT=8080 stadsnav up --data /srv/stadsnav
     """
-    run(lambda: run_up(Settings(), data.absolute(), with_city=city, rate=rate))
+    run(lambda: run_up(Settings(), data.absolute(), with_city=city, rate=rate, tls=tls))
 
 
 @app.command()

@@ -35,7 +35,16 @@ class MqttSettings(_Group):
     url: SecretStr | None = Field(
         None, description="mqtt://user:password@host:1883 or mqtts://…; `up` embeds one if unset"
     )
+    ca_file: Path | None = Field(
+        None, description="for mqtts: whom we trust to sign the broker's; unset: this system's"
+    )
+    certificate_file: Path | None = Field(
+        None, description="for mqtts: ingest's own, where the broker asks for one"
+    )
+    key_file: Path | None = Field(None, description="its private key, without a passphrase")
     port: Port = Field(1883, description="where the embedded broker listens, on 127.0.0.1")
+    tls_port: Port = Field(8883, description="with `up --tls`: its port for TLS and passwords")
+    mtls_port: Port = Field(8884, description="with `up --tls`: its port for certificates")
     topic: str = Field(
         "v1/devices/+/readings",
         description="what ingest subscribes to; $share/stadsnav/… lets several share the load",
@@ -119,9 +128,19 @@ class ApiSettings(_Group):
     stream_s: int = Field(
         3_600, ge=5, description="a stream ends after so long; clients resume by Last-Event-ID"
     )
-    secure_cookies: bool = Field(
-        False, description="set to true behind TLS: the page's session cookie is then Secure"
+    certificate_file: Path | None = Field(
+        None, description="serve HTTPS with this certificate and its chain (PEM); unset: HTTP"
     )
+    key_file: Path | None = Field(None, description="its private key, without a passphrase")
+    secure_cookies: bool = Field(
+        False,
+        description="the page's session cookie is Secure: set it behind a proxy with TLS; with a "
+        "certificate of its own it is anyway",
+    )
+
+    @property
+    def scheme(self) -> str:
+        return "http" if self.certificate_file is None else "https"
 
 
 class Settings:
@@ -161,6 +180,24 @@ class Settings:
                 "STADSNAV_MQTT_PASSWORD_FILE and STADSNAV_MQTT_ACL_FILE go together: set both or "
                 "neither"
             )
+
+        self._check_tls()
+
+    def _check_tls(self) -> None:
+        for group, prefix in ((self.mqtt, "STADSNAV_MQTT"), (self.api, "STADSNAV_API")):
+            if (group.certificate_file is None) != (group.key_file is None):
+                raise ConfigurationError(
+                    f"{prefix}_CERTIFICATE_FILE and {prefix}_KEY_FILE go together: set both or "
+                    "neither"
+                )
+        url = self.mqtt.url
+        if url is not None and not url.get_secret_value().startswith("mqtts:"):
+            for name in ("ca_file", "certificate_file"):
+                if getattr(self.mqtt, name) is not None:
+                    raise ConfigurationError(
+                        f"STADSNAV_MQTT_{name.upper()} is set, but STADSNAV_MQTT_URL does not ask "
+                        "for TLS: write it as mqtts://…"
+                    )
 
     @property
     def database_url(self) -> str:

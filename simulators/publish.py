@@ -12,6 +12,7 @@ import aiomqtt
 from simulators.city import Device
 from simulators.patterns import position, value
 from simulators.progress import Backlog, Progress
+from simulators.tls import Tls
 
 QOS = 1
 CONNECTS_AT_ONCE = 20
@@ -47,22 +48,23 @@ async def run_city(
     *,
     host: str,
     port: int,
+    tls: Tls | None = None,
     rate: float = 1.0,
     tell: Tell = print,
 ) -> None:
     """Let every device talk until cancelled; `rate` 2 makes them talk twice as often.
 
-    Raises ValueError when a device has no password. A broker that is away, or refuses a device,
-    is told once and tried again.
+    Raises ValueError when a device has neither password nor certificate. A broker that is away, or
+    refuses a device, is told once and tried again.
     """
-    if without := [device.id for device in devices if device.id not in passwords]:
+    if without := [d.id for d in devices if d.id not in passwords and not (tls and tls.has(d.id))]:
         raise ValueError(f"no password for {', '.join(without[:5])}")
     gate = asyncio.Semaphore(CONNECTS_AT_ONCE)
     progress = Progress(len(devices), tell)
     async with asyncio.TaskGroup() as group:
         group.create_task(_report(progress, tell), name="report")
         for device in devices:
-            talker = _Talker(device, passwords[device.id], host, port, progress)
+            talker = _Talker(device, passwords.get(device.id), host, port, progress, tls=tls)
             group.create_task(talker.observe(device.interval_s / rate), name=f"observe.{device.id}")
             group.create_task(talker.send(gate), name=f"send.{device.id}")
 
@@ -71,11 +73,19 @@ class _Talker:
     """One device: it observes by its clock and sends when it can, in order."""
 
     def __init__(
-        self, device: Device, password: str, host: str, port: int, progress: Progress
+        self,
+        device: Device,
+        password: str | None,
+        host: str,
+        port: int,
+        progress: Progress,
+        *,
+        tls: Tls | None = None,
     ) -> None:
         self._device = device
         self._password = password
         self._address = host, port
+        self._tls = tls
         self._progress = progress
         self._unsent = Backlog(BUFFERED, progress)
 
@@ -94,12 +104,14 @@ class _Talker:
                 async with AsyncExitStack() as stack:
                     async with gate:  # it guards connecting alone
                         client = await stack.enter_async_context(
-                            connection(self._device.id, self._password, *self._address)
+                            connection(
+                                self._device.id, self._password, *self._address, tls=self._tls
+                            )
                         )
                     stack.enter_context(self._progress.one_more())
                     waited_s = RECONNECT_FIRST_S
                     await self._send_all(client)
-            except aiomqtt.MqttError as error:
+            except (aiomqtt.MqttError, OSError) as error:  # OSError: its certificate, half-written
                 _end_if_cancelled()
                 self._progress.failed(self._device.id, error)
                 await asyncio.sleep(waited_s * random.uniform(0.5, 1.5))
@@ -129,11 +141,18 @@ def _end_if_cancelled() -> None:
 
 
 def connection(
-    device: str, password: str, host: str, port: int, *, window: int = 20
+    device: str,
+    password: str | None,
+    host: str,
+    port: int,
+    *,
+    tls: Tls | None = None,
+    window: int = 20,
 ) -> aiomqtt.Client:
     """Return a device's own connection: user name and client id are the device's id.
 
-    `window` is how many messages may wait for the broker's acknowledgement.
+    `window` is how many messages may wait for the broker's acknowledgement. Raises OSError when the
+    files of `tls` are not good.
     """
     client = aiomqtt.Client(
         host,
@@ -141,15 +160,24 @@ def connection(
         username=device,
         password=password,
         identifier=device,
+        tls_context=tls.context(device) if tls else None,
         max_inflight_messages=window,
     )
     client.pending_calls_threshold = window  # it warns beyond ten unless told
     return client
 
 
-async def send_once(device: str, password: str, payload: bytes, *, host: str, port: int) -> None:
+async def send_once(
+    device: str,
+    password: str | None,
+    payload: bytes,
+    *,
+    host: str,
+    port: int,
+    tls: Tls | None = None,
+) -> None:
     """Publish one message and wait for the broker's acknowledgement. Raises BrokerError."""
-    async with connection(device, password, host, port) as client:
+    async with connection(device, password, host, port, tls=tls) as client:
         await client.publish(topic_of(device), payload, qos=QOS)
 
 

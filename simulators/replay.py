@@ -12,6 +12,7 @@ import aiomqtt
 
 from simulators.publish import QOS, connection, topic_of
 from simulators.recording import Recorded, read_csv
+from simulators.tls import Tls
 
 __all__ = ["Recorded", "ReplayReport", "read_csv", "replay"]
 
@@ -54,7 +55,8 @@ async def replay(
     host: str,
     port: int,
     username: str,
-    password: str,
+    password: str | None,
+    tls: Tls | None = None,
     speed: float | None = None,
     shift_to_now: bool = False,
     window: int = 100,
@@ -77,7 +79,7 @@ async def replay(
     shift = _to_now(records) if shift_to_now else timedelta()
     messages = _messages(records, property_id, shift, speed, per_message)
     count, started = _Count(len(records)), time.monotonic()
-    client = connection(username, password, host, port, window=window)
+    client = connection(username, password, host, port, tls=tls, window=window)
     try:
         async with client, asyncio.TaskGroup() as group:
             ticking = group.create_task(_tell_progress(count, tell), name="replay.progress")

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -33,16 +34,23 @@ class Event(NamedTuple):
 class Client:
     """A connection to one hub, as one application or, without a key, as anyone.
 
+    `ca_file` names who signed the hub's certificate, where it is nobody whom everyone trusts.
     Readings are dicts as the API gives them: `datastream`, `device`, `property`, `unit`, `time`,
     `position`, and `value` with `quality` or, aggregated, `mean`, `min`, `max` and `count`.
     """
 
     def __init__(
-        self, url: str, key: str | None = None, *, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        url: str,
+        key: str | None = None,
+        *,
+        ca_file: str | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
+        trusted = True if ca_file is None else ssl.create_default_context(cafile=ca_file)
         self._http = httpx.AsyncClient(
-            base_url=url, headers=headers, timeout=TIMEOUT_S, transport=transport
+            base_url=url, headers=headers, timeout=TIMEOUT_S, verify=trusted, transport=transport
         )
 
     async def __aenter__(self) -> Self:

@@ -10,8 +10,11 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
+from hypothesis import settings
 
 from hub.broker.access import acl_file, hash_password, password_file
+from hub.certificates.folder import CertificateFolder, Kind, Pair
+from hub.certificates.issuing import LOCAL
 from hub.domain.intake import Batch
 from hub.domain.sensing import Device, ObservedProperty, Position, Reading, ResultKind
 from hub.domain.sharing import Agreement, AgreementState, Feed, FeedState, Scope, Shape
@@ -26,6 +29,11 @@ HUB_USER, HUB_PASSWORD = "stadsnav-hub", "hub-password-of-the-tests"
 DEVICE_PASSWORD = "device-password-of-the-tests"
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 _numbers = itertools.count(1)
+
+# The same commit gets the same verdict; `--hypothesis-profile=explore` looks for more.
+settings.register_profile("steady", derandomize=True, deadline=None)
+settings.register_profile("explore", deadline=None)
+settings.load_profile("steady")
 
 
 def with_database(url: str, name: str) -> str:
@@ -103,6 +111,45 @@ async def broker_folder(tmp_path) -> Path:
 async def broker(broker_folder) -> AsyncIterator[mosquitto.Mosquitto]:
     log = broker_folder / "log"
     async with mosquitto.running(broker_folder, log, port=free_port(), window=1_000) as running:
+        yield running
+
+
+def expired(folder: CertificateFolder, name: str) -> Pair:
+    """Issue a certificate to a device that was good for a day, a year ago."""
+    return folder.issue(Kind.DEVICE, name, now=datetime.now(UTC) - timedelta(days=365), days=1)
+
+
+def authority(folder: Path, *devices: str) -> CertificateFolder:
+    """Make an authority with a server, the hub and some devices."""
+    made, now = CertificateFolder(folder), datetime.now(UTC)
+    made.make_authority(f"authority {folder.name}", now=now - timedelta(days=400), days=3_650)
+    made.issue(Kind.SERVER, "localhost", now=now, days=365, addresses=LOCAL)
+    for kind, name in ((Kind.HUB, HUB_USER), *((Kind.DEVICE, device) for device in devices)):
+        made.issue(kind, name, now=now, days=365)
+    return made
+
+
+@pytest.fixture
+async def certificates(tmp_path) -> CertificateFolder:
+    return authority(tmp_path / "certificates", "noise-1", "noise-2", "noise-3")
+
+
+@pytest.fixture
+async def secure(certificates) -> mosquitto.Secure:
+    """The broker's two ports with TLS."""
+    server = certificates.pair(Kind.SERVER, "localhost")
+    return mosquitto.Secure(
+        free_port(), free_port(), certificates.authority.certificate, server.certificate,
+        server.key, certificates.revocations,
+    )  # fmt: skip
+
+
+@pytest.fixture
+async def secure_broker(broker_folder, secure) -> AsyncIterator[mosquitto.Mosquitto]:
+    log = broker_folder / "log"
+    async with mosquitto.running(
+        broker_folder, log, port=free_port(), window=1_000, secure=secure
+    ) as running:
         yield running
 
 
@@ -228,5 +275,6 @@ def make():
         noon = NOON
         device_password = DEVICE_PASSWORD
         hub_user, hub_password = HUB_USER, HUB_PASSWORD
+        authority, expired = staticmethod(authority), staticmethod(expired)
 
     return Make

@@ -1,16 +1,24 @@
 #!/bin/sh
-# Run Mosquitto in a container and let it read its users again whenever ingest has rewritten them.
+# Run Mosquitto in a container and let it read its users again whenever ingest has rewritten them,
+# and its certificates whenever they were renewed.
 set -eu
 
+config=/mosquitto/config/mosquitto.conf
 users=/mosquitto/users
-stamp() { cksum "$users/passwords" "$users/acl" 2>/dev/null || true; }
+certificates=/mosquitto/certificates
+stamp() { cksum "$users/passwords" "$users/acl" "$certificates"/*/* 2>/dev/null || true; }
 
 # Ingest writes the files; until then nobody is known, and nobody gets in.
 for file in passwords acl; do
     [ -e "$users/$file" ] || : > "$users/$file"
 done
 
-mosquitto -c /mosquitto/config/mosquitto.conf &
+if [ -e "$certificates/servers/broker.crt" ]; then
+    cat "$config" /mosquitto/config/tls.conf > /tmp/mosquitto.conf
+    config=/tmp/mosquitto.conf
+fi
+
+mosquitto -c "$config" &
 broker=$!
 trap 'kill -TERM "$broker"' TERM INT
 

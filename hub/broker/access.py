@@ -54,8 +54,11 @@ def password_file(hub: tuple[str, str], devices: Iterable[tuple[str, str]]) -> s
     return "".join(f"{user}:{hashed}\n" for user, hashed in [*own, *devices])
 
 
-def acl_file(hub_user: str) -> str:
-    """Render Mosquitto's acl_file: it names no device, so it stays the same as they come and go.
+def acl_file(hub_user: str, shut_out: Iterable[str] = ()) -> str:
+    """Render Mosquitto's acl_file, which names of the devices only those that are shut out.
+
+    Without a password they cannot sign in; but Mosquitto asks none of who has a certificate, nor of
+    who is connected already. To name all the others would take it quadratic time to read.
 
     `%u` is the user name, which is the device's id and can hold neither wildcard nor slash.
     """
@@ -67,9 +70,10 @@ def acl_file(hub_user: str) -> str:
         for user in hub_users(hub_user)
         if user != DOCTOR
     )
+    denied = "".join(f"user {device}\ntopic deny #\n\n" for device in shut_out)
     return (
         "# Written by Stadsnav from its registry.\n"
-        f"{own}"
+        f"{own}{denied}"
         "pattern write v1/devices/%u/readings\n"
         "pattern read v1/devices/%u/receipts\n"
     )

@@ -27,16 +27,18 @@ class BrokerFiles:
     hub_hash: str
 
 
-def keep(files: BrokerFiles, devices: Sequence[tuple[str, str]]) -> bool:
+def keep(
+    files: BrokerFiles, devices: Sequence[tuple[str, str]], shut_out: Sequence[str] = ()
+) -> bool:
     """Write users and rights if they changed and tell Mosquitto; return whether they did."""
     users = password_file((files.hub_user, files.hub_hash), devices)
     changed = [
-        _replace(files.acl, acl_file(files.hub_user)),
+        _replace(files.acl, acl_file(files.hub_user, shut_out)),
         _replace(files.passwords, users),
     ]
     if not any(changed):
         return False
-    log.info("broker users=%d", len(devices))
+    log.info("broker users=%d shut_out=%d", len(devices), len(shut_out))
     if files.pid is not None:
         _reload(files.pid)
     return True

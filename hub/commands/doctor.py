@@ -1,13 +1,17 @@
 """Is everything as it should be? Look at each part, and say what to do about each finding."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from connectors.mqtt import Broker, BrokerRefused, greet
+from connectors.mqtt import Broker, BrokerRefused, greet, meet
 from hub.broker.access import DOCTOR
-from hub.commands.here import settings_here
+from hub.certificates.folder import CertificateFolder
+from hub.commands.expiring import SOON_DAYS, certificates, open_keys
+from hub.commands.files import Folder
+from hub.commands.here import data_folder, settings_here
+from hub.commands.securing import broker_tls
 from hub.errors import ConfigurationError, StadsnavError
 from hub.settings import Settings
 from hub.storage import ledger
@@ -46,6 +50,8 @@ async def examine() -> AsyncIterator[Finding]:
     async for finding in _examine_database(settings):
         yield finding
     async for finding in _examine_broker(settings):
+        yield finding
+    for finding in _examine_certificates(settings, datetime.now(UTC)):
         yield finding
 
 
@@ -162,7 +168,15 @@ async def _examine_broker(settings: Settings) -> AsyncIterator[Finding]:
         )
         return
     try:
-        broker = Broker.from_url(settings.mqtt_url)
+        broker = Broker.from_url(settings.mqtt_url, broker_tls(settings.mqtt))
+        if broker.tls is not None:
+            met = await meet(broker)
+            yield _expiry("the broker's certificate", broker.host, met.expires, datetime.now(UTC))
+            if broker.tls.certificate is not None:
+                # Signed in by certificate we would be ingest itself, and end its session.
+                told = f"takes the hub's certificate, answers in {met.seconds * 1000:.0f} ms"
+                yield Finding("broker", Verdict.GOOD, told)
+                return
         round_trip_s = await greet(broker, DOCTOR)
     except BrokerRefused as error:
         remedy = f"start it, or correct its URL; it needs a user {DOCTOR} with the hub's password"
@@ -174,3 +188,26 @@ async def _examine_broker(settings: Settings) -> AsyncIterator[Finding]:
     yield Finding(
         "broker", Verdict.GOOD, f"accepts the hub, answers in {round_trip_s * 1000:.0f} ms"
     )
+
+
+def _examine_certificates(settings: Settings, now: datetime) -> Iterator[Finding]:
+    folder = CertificateFolder(Folder(data_folder()).certificates)
+    for seen in certificates(settings, folder, now):
+        if seen.fault is not None or seen.expires is None:
+            yield Finding(seen.part, Verdict.BAD, seen.fault or "", "docs/tls.md tells how")
+        else:
+            yield _expiry(seen.part, seen.name, seen.expires, now)
+    for path in open_keys(settings):
+        told, remedy = f"everyone on this machine can read {path}", f"chmod 600 {path}"
+        yield Finding("private key", Verdict.LOOK, told, remedy)
+
+
+def _expiry(part: str, name: str, expires: datetime, now: datetime) -> Finding:
+    days = (expires - now).days
+    if expires <= now:
+        told = f"{name} expired on {expires:%Y-%m-%d}"
+        return Finding(part, Verdict.BAD, told, "renew it now: nobody can connect any more")
+    if days < SOON_DAYS:
+        told = f"{name} expires in {days} days, on {expires:%Y-%m-%d}"
+        return Finding(part, Verdict.LOOK, told, "renew it: docs/tls.md tells how")
+    return Finding(part, Verdict.GOOD, f"{name} is good for {days} days")

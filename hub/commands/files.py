@@ -34,6 +34,11 @@ class Folder:
         return self.root / "broker"
 
     @property
+    def certificates(self) -> Path:
+        """Return where `up --tls` keeps its authority and what that issued."""
+        return self.root / "certificates"
+
+    @property
     def credentials(self) -> Path:
         return self.root / "credentials.json"
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from functools import partial
 
 from prometheus_client import CollectorRegistry, Gauge, start_http_server
@@ -11,6 +12,7 @@ from connectors import native
 from connectors.mqtt import Broker, MqttSource
 from hub.broker.keeper import BrokerFiles, keep
 from hub.commands.keeping import Credentials, RegistryKeeper
+from hub.commands.securing import broker_tls, check_broker_files
 from hub.domain.intake import Limits
 from hub.errors import ConfigurationError, StoreUnavailable
 from hub.ingest.acceptance import ClockRule
@@ -35,7 +37,8 @@ REPORT_EVERY_S = 5.0  # three missed reports, and operators see the process as g
 
 async def run_ingest(settings: Settings) -> None:
     """Ingest until cancelled; waits for a database or broker that is not there yet."""
-    broker = Broker.from_url(settings.mqtt_url)
+    broker = Broker.from_url(settings.mqtt_url, broker_tls(settings.mqtt))
+    check_broker_files(settings.mqtt, datetime.now(UTC))
     keep_users = _keep_users(settings.mqtt)
     source = MqttSource(broker, settings.mqtt.topic, settings.mqtt.client_id)
     meter = Meter()
@@ -99,10 +102,10 @@ def _flow(settings: IngestSettings) -> Flow:
     return Flow(settings.max_batch, settings.max_age_ms / 1000, settings.queue)
 
 
-def _keep_users(settings: MqttSettings) -> Callable[[Credentials], object]:
+def _keep_users(settings: MqttSettings) -> Callable[[Credentials, Sequence[str]], object]:
     """Return what to do when credentials change: nothing, unless the broker's files are ours."""
     if settings.password_file is None or settings.acl_file is None:
-        return lambda _: None
+        return lambda *_: None
     if settings.hub_password_hash is None:
         raise ConfigurationError(
             "STADSNAV_MQTT_HUB_PASSWORD_HASH is not set, so the hub could not sign in at the "

@@ -28,7 +28,7 @@ class RegistryKeeper:
         self,
         store: Store,
         connector: str,
-        on_credentials: Callable[[Credentials], object] = lambda _: None,
+        on_credentials: Callable[[Credentials, Sequence[str]], object] = lambda *_: None,
     ) -> None:
         self._store = store
         self._connector = connector
@@ -46,7 +46,8 @@ class RegistryKeeper:
             await ledger.ensure_connector(db, self._connector)
             self._registry = await registry.load(db, self._connector)
             credentials = await registry.credentials(db)
-        self._on_credentials(credentials)
+            shut_out = await registry.shut_out(db)
+        self._on_credentials(credentials, shut_out)
 
     async def follow(self, bell: Bell) -> None:
         """Load again whenever the registry changes, for ever."""

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import ssl
+from datetime import UTC, datetime
 from importlib.metadata import version
 
 import uvicorn
@@ -13,8 +15,9 @@ from hub.commands.ingest import check_migrated, examiner_of
 from hub.commands.keeping import RegistryKeeper
 from hub.commands.receiving import CONNECTOR, HttpReceiver
 from hub.commands.replaying import Replayer
+from hub.commands.securing import check_api_files, take_in_renewed
 from hub.embedded.network import check_port_is_free
-from hub.settings import Settings
+from hub.settings import ApiSettings, Settings
 from hub.storage.bell import BATCH, REGISTRY, RIGHTS, Bells
 from hub.storage.ledger import Ledger
 from hub.storage.pool import Store, open_store
@@ -26,6 +29,7 @@ STOP_PATIENCE_S = 1
 
 async def run_api(settings: Settings) -> None:
     """Serve until told to stop by SIGTERM or SIGINT."""
+    check_api_files(settings.api, datetime.now(UTC))
     await check_port_is_free(settings.api.port, "STADSNAV_API_PORT")
     url = settings.database_url
     async with open_store(url, size=settings.database.pool_size, wait_s=START_PATIENCE_S) as store:
@@ -40,7 +44,15 @@ async def run_api(settings: Settings) -> None:
                 group.create_task(bells.listen(url), name="bells"),
                 group.create_task(keeper.follow(changes), name="registry"),
             ]
-            await _serve(hub, settings)
+            config = _config(hub, settings.api)
+            if config.ssl and settings.api.certificate_file and settings.api.key_file:
+                renewing = take_in_renewed(
+                    config.ssl, settings.api.certificate_file, settings.api.key_file
+                )
+                background.append(group.create_task(renewing, name="certificate"))
+            # Uvicorn raises the signal again once it has stopped, which would look like a failure.
+            with contextlib.suppress(KeyboardInterrupt):
+                await uvicorn.Server(config).serve()
             for task in background:
                 task.cancel()
 
@@ -58,24 +70,27 @@ def _hub(settings: Settings, store: Store, keeper: RegistryKeeper, bells: Bells)
         payload_bytes=settings.ingest.payload_bytes,
         max_limit=settings.api.max_limit,
         stream_s=settings.api.stream_s,
-        secure_cookies=settings.api.secure_cookies,
+        secure_cookies=settings.api.secure_cookies or settings.api.scheme == "https",
         version=version("stadsnav"),
     )
 
 
-async def _serve(hub: Hub, settings: Settings) -> None:
+def _config(hub: Hub, settings: ApiSettings) -> uvicorn.Config:
     app = create_app(hub)
     pages.install(app)
     config = uvicorn.Config(
         app,
-        host=settings.api.host,
-        port=settings.api.port,
+        host=settings.host,
+        port=settings.port,
+        ssl_certfile=settings.certificate_file,
+        ssl_keyfile=settings.key_file,
         log_config=None,
         access_log=False,
         lifespan="off",
         server_header=False,
         timeout_graceful_shutdown=STOP_PATIENCE_S,
     )
-    # Uvicorn raises the signal again once it has stopped, which would look like a failure.
-    with contextlib.suppress(KeyboardInterrupt):
-        await uvicorn.Server(config).serve()
+    config.load()
+    if config.ssl is not None:
+        config.ssl.minimum_version = ssl.TLSVersion.TLSv1_2
+    return config

@@ -12,12 +12,13 @@ import typer
 
 from hub.commands import sample
 from hub.commands.files import write_private
-from hub.commands.terminal import EXIT_MISCONFIGURED, fail, run
+from hub.commands.terminal import EXIT_MISCONFIGURED, clearly, fail, run
 from hub.settings import Settings
 from hub.storage.pool import connect
 from simulators.city import sample_city
 from simulators.publish import BrokerError, run_city, send_once
 from simulators.replay import Recorded, read_csv, replay
+from simulators.tls import Tls
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -25,12 +26,28 @@ app = typer.Typer(
 )
 
 Host = Annotated[str, typer.Option(help="the broker's address")]
-Port = Annotated[int, typer.Option(help="the broker's port", envvar="STADSNAV_MQTT_PORT")]
+Port = Annotated[
+    int | None,
+    typer.Option(
+        help="the broker's port; default STADSNAV_MQTT_PORT, or with TLS STADSNAV_MQTT_TLS_PORT, "
+        "or with certificates STADSNAV_MQTT_MTLS_PORT"
+    ),
+]
 Password = Annotated[
-    str, typer.Option(help="the device's password", envvar="STADSNAV_DEVICE_PASSWORD")
+    str | None, typer.Option(help="the device's password", envvar="STADSNAV_DEVICE_PASSWORD")
+]
+Secure = Annotated[
+    bool, typer.Option("--tls", help="connect by TLS, trusting whom this system trusts")
+]
+Authority = Annotated[
+    Path | None,
+    typer.Option("--tls-ca", help="connect by TLS, trusting this authority", dir_okay=False),
+]
+Certificates = Annotated[
+    Path | None,
+    typer.Option(help="sign in by certificate: folder with DEVICE.crt and DEVICE.key"),
 ]
 LOCALHOST = "127.0.0.1"
-MQTT_PORT = 1883
 
 
 @app.command()
@@ -40,16 +57,27 @@ def city(
         ".stadsnav/simulated-devices.json"
     ),
     host: Host = LOCALHOST,
-    port: Port = MQTT_PORT,
+    port: Port = None,
+    tls: Secure = False,
+    tls_ca: Authority = None,
+    certificates: Certificates = None,
     rate: Annotated[float, typer.Option(min=0.01, max=100, help="how fast it talks")] = 1.0,
 ) -> None:
     """Let the 200 devices of the sample city talk, each over its own connection, until stopped.
 
+    With --certificates those talk that have one.
+
     Example: stadsnav simulate city --rate 5
     """
-    known = _passwords(passwords)
-    devices = [device for device in sample_city().devices if device.id in known]
-    run(lambda: run_city(devices, known, host=host, port=port, rate=rate, tell=typer.echo))
+    secure = _secured(tls, tls_ca, certificates)
+    known = {} if certificates else _passwords(passwords)
+    devices = [d for d in sample_city().devices if d.id in known or (secure and secure.has(d.id))]
+    if not devices:
+        fail(f"{certificates} holds no certificate of a device of the sample city")
+    at = _port(port, secure)
+    run(
+        lambda: run_city(devices, known, host=host, port=at, tls=secure, rate=rate, tell=typer.echo)
+    )
 
 
 @app.command()
@@ -98,19 +126,25 @@ def send(
     device: Annotated[str, typer.Argument(help="id of the device, its user name at the broker")],
     payload: Annotated[str, typer.Argument(help="what it says")],
     *,
-    password: Password,
+    password: Password = None,
     host: Host = LOCALHOST,
-    port: Port = MQTT_PORT,
+    port: Port = None,
+    tls: Secure = False,
+    tls_ca: Authority = None,
+    certificates: Certificates = None,
 ) -> None:
     """Publish one message as a device and wait for the broker's acknowledgement.
 
     Example: stadsnav simulate send demo-1 --password … '{"values": {"temperature": 21.5}}'
     """
+    secure = _secured(tls, tls_ca, certificates)
+    at = _port(port, secure)
+    _check_credential(password, certificates)
 
     async def work() -> None:
-        with _broker_told(host, port):
+        with _broker_told(host, at):
             async with asyncio.timeout(10):
-                await send_once(device, password, payload.encode(), host=host, port=port)
+                await send_once(device, password, payload.encode(), host=host, port=at, tls=secure)
         typer.echo("acknowledged by the broker")
 
     run(work)
@@ -124,9 +158,12 @@ def replay_files(
     *,
     device: Annotated[str, typer.Option(help="the device that says it")],
     observed: Annotated[str, typer.Option("--property", help="what the values are")],
-    password: Password,
+    password: Password = None,
     host: Host = LOCALHOST,
-    port: Port = MQTT_PORT,
+    port: Port = None,
+    tls: Secure = False,
+    tls_ca: Authority = None,
+    certificates: Certificates = None,
     timezone: Annotated[str, typer.Option(help="of times without offset")] = "UTC",
     speed: Annotated[
         float | None,
@@ -143,17 +180,21 @@ def replay_files(
     --timezone America/Chicago --password …
     """
     records = [record for file in files for record in _read(file, _zone(timezone))]
+    secure = _secured(tls, tls_ca, certificates)
+    at = _port(port, secure)
+    _check_credential(password, certificates)
 
     async def work() -> None:
-        with _broker_told(host, port):
+        with _broker_told(host, at):
             report = await replay(
                 records,
                 device=device,
                 property_id=observed,
                 host=host,
-                port=port,
+                port=at,
                 username=device,
                 password=password,
+                tls=secure,
                 speed=speed,
                 shift_to_now=shift_to_now,
                 per_message=per_message,
@@ -167,6 +208,25 @@ def replay_files(
     run(work)
 
 
+def _secured(tls: bool, authority: Path | None, certificates: Path | None) -> Tls | None:
+    return Tls(authority, certificates) if tls or authority or certificates else None
+
+
+def _port(given: int | None, secure: Tls | None) -> int:
+    if given is not None:
+        return given
+    with clearly():
+        settings = Settings().mqtt
+    if secure is None:
+        return settings.port
+    return settings.tls_port if secure.certificates is None else settings.mtls_port
+
+
+def _check_credential(password: str | None, certificates: Path | None) -> None:
+    if password is None and certificates is None:
+        raise typer.BadParameter("give the device's --password, or --certificates and --tls-ca")
+
+
 @contextmanager
 def _broker_told(host: str, port: int) -> Iterator[None]:
     """End with one line that says what to do when the broker is away or refuses."""
@@ -175,7 +235,7 @@ def _broker_told(host: str, port: int) -> Iterator[None]:
     except (BrokerError, TimeoutError) as error:
         fail(
             f"the broker at {host}:{port} says: {str(error) or 'nothing'}. Is it running (--host, "
-            "--port), and are device and password right?"
+            "--port, --tls-ca), and are device and password or certificate right?"
         )
 
 

@@ -1,7 +1,9 @@
 """Wait for children to be ready, tell what happens, and start again what ends by itself."""
 
 import asyncio
+import ssl
 import time
+from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -31,17 +33,29 @@ async def until_connected(ingest: Child, metrics_port: int) -> None:
     await _until(ingest, url, "stadsnav_ingest_process_connected 1.0")
 
 
-async def until_ready(api: Child, port: int) -> None:
-    await _until(api, f"http://127.0.0.1:{port}/readyz", "ready")
+async def until_ready(api: Child, port: int, certificate: Path | None = None) -> None:
+    scheme = "http" if certificate is None else "https"
+    context = None if certificate is None else _trusting_only(certificate)
+    await _until(api, f"{scheme}://127.0.0.1:{port}/readyz", "ready", context)
 
 
-async def _until(child: Child, url: str, wanted: str) -> None:
+def _trusting_only(certificate: Path) -> ssl.SSLContext:
+    """Trust the one that our own child serves with, whoever signed it and whatever its name is."""
+    context = ssl.create_default_context(cafile=certificate)
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    context.check_hostname = False
+    return context
+
+
+async def _until(
+    child: Child, url: str, wanted: str, context: ssl.SSLContext | None = None
+) -> None:
     """Wait until an address of a child answers with some text."""
     deadline = time.monotonic() + READY_TIMEOUT_S
     while time.monotonic() < deadline:
         if not child.is_running:
             raise ConfigurationError(f"{child.name} ended at once: {child.last_words()}")
-        if wanted in await asyncio.to_thread(_get, url):
+        if wanted in await asyncio.to_thread(_get, url, context):
             return
         await asyncio.sleep(0.1)
     raise ConfigurationError(
@@ -49,9 +63,9 @@ async def _until(child: Child, url: str, wanted: str) -> None:
     )
 
 
-def _get(url: str) -> str:
+def _get(url: str, context: ssl.SSLContext | None) -> str:
     try:
-        with urlopen(url, timeout=2) as response:  # noqa: S310  an address of our own
+        with urlopen(url, timeout=2, context=context) as response:  # noqa: S310  an address of our own
             return str(response.read().decode())
     except (URLError, OSError):
         return ""

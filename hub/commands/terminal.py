@@ -2,7 +2,8 @@
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 import typer
@@ -38,6 +39,15 @@ def run(work: Work, *, fast: bool = False) -> None:
         failure = str(_first(group))
     if failure is not None:
         fail(failure, EXIT_MISCONFIGURED)
+
+
+@contextmanager
+def clearly() -> Iterator[None]:
+    """End with one line on our own errors and on files that cannot be read or written."""
+    try:
+        yield
+    except (StadsnavError, OSError) as error:
+        fail(_told(error), EXIT_MISCONFIGURED)
 
 
 async def _cancellable(work: Work) -> None:

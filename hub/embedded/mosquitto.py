@@ -4,7 +4,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from hub.embedded.network import HOST, answers, check_port_is_free
@@ -41,11 +41,45 @@ log_type warning
 connection_messages false
 """
 
+# Passwords over TLS on one port, certificates on another: where Mosquitto 2.0.11 asks for a
+# certificate it takes the user name from it and knows no passwords, and where it does not ask it
+# never sees one. The list of revocations is read again at SIGHUP, and so is the certificate.
+_TLS = """
+listener {port} {host}
+use_username_as_clientid {bind_client_ids}
+cafile {authority}
+certfile {certificate}
+keyfile {key}
+tls_version tlsv1.2
+
+listener {mtls_port} {host}
+use_username_as_clientid {bind_client_ids}
+cafile {authority}
+certfile {certificate}
+keyfile {key}
+tls_version tlsv1.2
+crlfile {revocations}
+require_certificate true
+use_identity_as_username true
+"""
+
 # Not 0, "without limit": Mosquitto 2.0.11 then cuts off every client whose publish it denies.
 QUEUED_MESSAGES = 100_000_000
 PACKET_BYTES = 1_200_000  # room for a megabyte, so that the hub can say that it is too large
 INFLIGHT_BYTES = 64_000_000  # what ingest may hold in memory, however large the messages
 QUEUED_BYTES = 1_000_000_000  # per client: an hour of 2,000 messages/s, then the broker drops
+
+
+@dataclass(frozen=True, slots=True)
+class Secure:
+    """The two ports with TLS, and the files that they need."""
+
+    port: int
+    mtls_port: int
+    authority: Path
+    certificate: Path
+    key: Path
+    revocations: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +107,23 @@ def program() -> str:
 
 @asynccontextmanager
 async def running(
-    folder: Path, log: Path, *, port: int, window: int, bind_client_ids: bool = True
+    folder: Path,
+    log: Path,
+    *,
+    port: int,
+    window: int,
+    bind_client_ids: bool = True,
+    secure: Secure | None = None,
 ) -> AsyncIterator[Mosquitto]:
     """Start a broker on 127.0.0.1 whose state is kept in `folder`.
 
-    `folder` must hold `passwords` and `acl` already: it serves nobody else, ever.
+    `folder` must hold `passwords` and `acl` already: it serves nobody else, ever. With `secure` it
+    listens on two ports more.
     """
     await check_port_is_free(port, "STADSNAV_MQTT_PORT")
+    if secure is not None:
+        await check_port_is_free(secure.port, "STADSNAV_MQTT_TLS_PORT")
+        await check_port_is_free(secure.mtls_port, "STADSNAV_MQTT_MTLS_PORT")
     configuration = folder / "mosquitto.conf"
     configuration.write_text(
         _CONFIGURATION.format(
@@ -91,9 +135,10 @@ async def running(
             queued_bytes=QUEUED_BYTES,
             packet_bytes=PACKET_BYTES,
             inflight_bytes=INFLIGHT_BYTES,
-            bind_client_ids="true" if bind_client_ids else "false",
+            bind_client_ids=_yes(bind_client_ids),
             user=_own_name(),
         )
+        + (_secured(secure, bind_client_ids) if secure else "")
     )
     child = Child("mosquitto", [program(), "-c", str(configuration)], log)
     await child.start()
@@ -102,6 +147,14 @@ async def running(
         yield Mosquitto(child, port, folder / "passwords", folder / "acl", folder / "mosquitto.pid")
     finally:
         await child.stop()
+
+
+def _secured(secure: Secure, bind_client_ids: bool) -> str:
+    return _TLS.format(**asdict(secure), host=HOST, bind_client_ids=_yes(bind_client_ids))
+
+
+def _yes(flag: bool) -> str:
+    return "true" if flag else "false"
 
 
 def _own_name() -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Protocol
@@ -68,6 +69,10 @@ def translated() -> Iterator[None]:
     """Turn the driver's errors into the hub's: gone for now, or never to be had."""
     try:
         yield
+    except (
+        ssl.SSLError
+    ) as error:  # one about certificates is a ValueError too, but no batch's fault
+        raise StoreUnavailable(f"{type(error).__name__}: {error}") from error
     except _LASTING as error:
         raise BatchRefused(str(error)) from error
     except _PASSING as error:
@@ -156,6 +161,11 @@ def refused_for_good() -> Iterator[None]:
     except asyncpg.InvalidAuthorizationSpecificationError as error:
         raise ConfigurationError(
             f"the database refused the user of STADSNAV_DATABASE_URL: {error}"
+        ) from error
+    except ssl.SSLCertVerificationError as error:
+        raise ConfigurationError(
+            f"the database's certificate is refused ({error.verify_message}): name who signed it "
+            "by sslrootcert in STADSNAV_DATABASE_URL, and the database by a host that it is for"
         ) from error
     except (ValueError, asyncpg.ClientConfigurationError) as error:
         raise ConfigurationError(

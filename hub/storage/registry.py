@@ -20,6 +20,7 @@ from hub.storage.sql import statement
 _DEVICES = statement("registry", "devices")
 _CONNECTOR_RULE = statement("registry", "connector_rule")
 _CREDENTIALS = statement("registry", "credentials")
+_SHUT_OUT = statement("registry", "shut_out")
 _CREDENTIAL = statement("registry", "credential")
 _ORGANISATION_OF_DEVICE = statement("registry", "organisation_of_device")
 _INSERT_ORGANISATION = statement("registry", "insert_organisation")
@@ -65,6 +66,11 @@ async def _connector_rule(db: Db, connector: str) -> ConnectorRule:
 async def credentials(db: Db) -> list[tuple[str, str]]:
     """Return (device, password hash) of every device that may use the broker, sorted."""
     return [(row["device"], row["hash"]) for row in await db.fetch(_CREDENTIALS)]
+
+
+async def shut_out(db: Db) -> list[str]:
+    """Return the devices that may not use the broker, whatever they sign in with, sorted."""
+    return [row["id"] for row in await db.fetch(_SHUT_OUT)]
 
 
 async def credential(db: Db, device: str) -> str | None:

@@ -9,6 +9,7 @@ import aiomqtt
 import pytest
 
 from hub.broker.access import hash_password
+from hub.certificates.folder import Kind
 from hub.embedded.network import free_port
 from hub.embedded.process import Child
 
@@ -20,6 +21,7 @@ class System:
         self.folder, self.database_url, self.broker = folder, database_url, broker
         self.api_port = free_port()
         self.keeps_users = True
+        self.settings = {}  # more of them, or others
         self._make = make
 
     @property
@@ -38,6 +40,7 @@ class System:
             "STADSNAV_API_PORT": str(self.api_port),
             "STADSNAV_INGEST_MAX_BATCH": "500",
             "STADSNAV_MQTT_WINDOW": "1000",
+            **self.settings,
         }
 
     @property
@@ -80,6 +83,23 @@ class System:
             return log.exists() and "subscribed to" in log.read_text()
 
         await self._make.eventually(subscribed, 20)
+
+
+@pytest.fixture
+async def secure_system(tmp_path, database_url, secure_broker, secure, certificates, city, make):
+    """A hub that signs in at its broker by certificate, and serves HTTPS."""
+    system = System(tmp_path, database_url, secure_broker, make)
+    own = certificates.pair(Kind.HUB, make.hub_user)
+    served = certificates.pair(Kind.SERVER, "localhost")
+    system.settings = {
+        "STADSNAV_MQTT_URL": f"mqtts://127.0.0.1:{secure.mtls_port}",
+        "STADSNAV_MQTT_CA_FILE": str(secure.authority),
+        "STADSNAV_MQTT_CERTIFICATE_FILE": str(own.certificate),
+        "STADSNAV_MQTT_KEY_FILE": str(own.key),
+        "STADSNAV_API_CERTIFICATE_FILE": str(served.certificate),
+        "STADSNAV_API_KEY_FILE": str(served.key),
+    }
+    return system
 
 
 @pytest.fixture

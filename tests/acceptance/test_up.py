@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import ssl
 import sys
 import time
 from urllib.parse import urlsplit, urlunsplit
@@ -151,6 +152,61 @@ async def test_everything_starts_the_commands_work_and_ctrl_c_ends_it(tmp_path, 
     [kept] = json.loads(await shell(read + " -s"))["readings"]
     assert kept == row
     assert await second.stop(signal.SIGTERM) < STOPPED_WITHIN_S
+
+
+async def test_with_tls_every_printed_command_works_encrypted(tmp_path, make):
+    ports = {f"STADSNAV_MQTT_{name}_PORT": str(free_port()) for name in ("TLS", "MTLS")}
+    up = Up(tmp_path / "data", **ports)
+    await up.start("--tls")
+    await up.until("Ctrl-C stops everything")
+
+    publish, certified, read, follow, _ = commands(up.printed)
+    following = asyncio.create_task(shell(follow + " --max-time 6", 15))
+    assert f"-p {ports['STADSNAV_MQTT_TLS_PORT']} --cafile" in publish
+    await shell(publish)
+    assert f"-p {ports['STADSNAV_MQTT_MTLS_PORT']} --cafile" in certified
+    assert " -P " not in certified
+    await shell(certified.replace("21.5", "22.5"))
+
+    async def visible():
+        latest = json.loads(await shell(read + " -s"))["readings"]
+        return latest and latest[0]["value"] == 22.5
+
+    await make.eventually(visible)
+    told = await following
+    assert '"value":21.5' in told
+    assert '"value":22.5' in told
+
+    data = tmp_path / "data"
+    credentials = json.loads((data / "credentials.json").read_text())
+    assert credentials["api"].startswith("https://127.0.0.1:")
+    assert credentials["mqtt"] == f"mqtt://127.0.0.1:{up.env['STADSNAV_MQTT_PORT']}"
+    assert credentials["mqtts"] == f"mqtts://127.0.0.1:{ports['STADSNAV_MQTT_TLS_PORT']}"
+    trusting = ssl.create_default_context(cafile=credentials["authority"])
+    async with httpx.AsyncClient(base_url=credentials["api"], verify=trusting) as http:
+        key = credentials["keys"]["traffic"]
+        signed_in = await http.post("/session", data={"key": key})
+        assert "secure" in signed_in.headers["set-cookie"].lower()
+
+        async def city_talks():
+            metrics = (await http.get("/metrics")).text
+            found = re.search(r'ingest_stored_total\{connector="mqtt"\} (\S+)', metrics)
+            return found and float(found[1]) > 200
+
+        await make.eventually(city_talks, 30)
+    assert "good for" in await shell(
+        f"STADSNAV_DATA={data} {sys.executable} -m hub.cli doctor 2>&1", 20
+    )
+    before = (data / "certificates" / "trusted" / "authority.crt").read_bytes()
+    assert await up.stop() < STOPPED_WITHIN_S
+    assert up.process.returncode == 0, up.printed
+
+    again = Up(data, **{k: up.env[k] for k in up.env if k.startswith("STADSNAV_")})
+    await again.start("--tls", "--no-city")
+    await again.until("Ctrl-C stops everything")
+    assert (data / "certificates" / "trusted" / "authority.crt").read_bytes() == before
+    assert len(list((data / "certificates" / "issued").iterdir())) == 2
+    await again.stop()
 
 
 async def test_what_is_in_the_way_is_one_clear_line(tmp_path):

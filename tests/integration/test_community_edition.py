@@ -146,6 +146,7 @@ ARGUMENTS = {
         "devices": (),
         "connector_rule": ("test",),
         "credentials": (),
+        "shut_out": (),
         "credential": ("d-1",),
         "organisation_of_device": ("d-1",),
         "insert_organisation": ("env", "Environment"),

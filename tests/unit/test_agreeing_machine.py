@@ -162,7 +162,8 @@ class Negotiations(RuleBasedStateMachine):
     def _is_possible(self, agreement, state, who, action):
         if (state, who, action) in DONE:
             return True
-        to = MODEL.get(state, {}).get(who, {}).get(action)
+        if action not in MODEL.get(state, {}).get(who, {}):
+            return False
         over = self.files.dossiers[agreement].terms.valid_until <= self.now
         if action in ("accept", "activate", "resume") and over:
             return False
@@ -173,7 +174,7 @@ class Negotiations(RuleBasedStateMachine):
                 and self.files.dossiers[other].terms.valid_until > self.now
                 for other in self.model
             )
-        return to is not None
+        return True
 
     def _follow(self, agreement, state, who, action):
         if (state, who, action) in DONE:

@@ -25,8 +25,12 @@ def test_it_hashes_as_mosquitto_does():
     assert is_password("secret", hashed)
 
 
-def test_rights_name_no_device():
+def test_rights_name_no_device_but_those_that_are_shut_out():
+    rights = acl_file("hub", ["bad-1", "bad-2"])
+    for device in ("bad-1", "bad-2"):
+        assert f"user {device}\ntopic deny #\n\n" in rights
     rights = acl_file("hub")
+    assert "deny" not in rights
     assert "pattern write v1/devices/%u/readings" in rights
     for user in ("hub", "hub-2", "hub-8"):
         assert f"user {user}\ntopic read v1/devices/+/readings" in rights
@@ -38,8 +42,10 @@ def test_files_are_written_once_and_only_when_they_change(tmp_path):
     assert keep(files, [("d-1", "h1")])
     assert files.passwords.read_text() == password_file(("hub", "$7$1$a$b"), [("d-1", "h1")])
     assert not keep(files, [("d-1", "h1")])
-    assert keep(files, [])
+    assert keep(files, [], ["d-1"])
     assert "d-1" not in files.passwords.read_text()
+    assert "user d-1\ntopic deny #" in files.acl.read_text()
+    assert not keep(files, [], ["d-1"])
     assert files.passwords.stat().st_mode & 0o077 == 0
 
 

@@ -31,7 +31,7 @@ def test_every_setting_is_described():
 def test_every_variable_named_anywhere_exists():
     known = set(re.findall(r"STADSNAV_\w+", settings_page()))
     known |= {"STADSNAV_DEVICE_PASSWORD"}
-    for path in [*MARKDOWN, ROOT / "docker-compose.yml"]:
+    for path in [*MARKDOWN, ROOT / "docker-compose.yml", ROOT / "deploy/tls.yml"]:
         named = set(re.findall(r"STADSNAV_\w+", path.read_text("utf-8")))
         assert named <= known, path
 

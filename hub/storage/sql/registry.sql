@@ -17,6 +17,10 @@ from device_credential c join device d on d.id = c.device
 where d.state in ('planned', 'active', 'maintenance')
 order by c.device;
 
+-- name: shut_out
+-- Devices that may not report, whatever credential they have.
+select id from device where state not in ('planned', 'active', 'maintenance') order by id;
+
 -- name: credential
 select c.hash, d.organisation
 from device_credential c join device d on d.id = c.device

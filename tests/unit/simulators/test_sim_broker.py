@@ -134,11 +134,11 @@ async def test_what_was_said_while_the_broker_was_away_comes_with_its_own_time(
     tried = {id_: [] for id_ in PASSWORDS}
     plain = publish.connection
 
-    def away_at_first(device, *args):
+    def away_at_first(device, *args, **options):
         tried[device].append(datetime.now(UTC))
         if len(tried[device]) == 1:
             raise aiomqtt.MqttError("away")
-        return plain(device, *args)
+        return plain(device, *args, **options)
 
     monkeypatch.setattr(publish, "connection", away_at_first)
     told, times = [], {id_: [] for id_ in PASSWORDS}
