@@ -34,6 +34,7 @@ format: .venv/dev.stamp  ## put the code into its form
 
 bench: .venv/runtime.stamp  ## print the figures that README and docs state
 	@$(PYTHON) -m bench.ingest
+	@$(PYTHON) -m bench.backlog
 	@$(PYTHON) -m bench.latency
 	@$(PYTHON) -m bench.read
 
