@@ -107,7 +107,8 @@ class _Connection(aiomqtt.Client):
     """aiomqtt's connection, which says at once why the broker does not take it.
 
     aiomqtt (2.5) waits out its whole timeout when a connection ends before the broker has
-    answered, as it does where it refuses a certificate, and paho tells why to its log alone.
+    answered, and paho tells why to its log alone. A broker that came back without its sessions
+    acknowledges meanwhile what nobody has subscribed to; one that refuses a certificate explains.
     """
 
     def __init__(self, broker: Broker, **options: Any) -> None:  # noqa: ANN401  aiomqtt's
@@ -141,6 +142,7 @@ class _Connection(aiomqtt.Client):
     def _on_disconnect(self, *arguments: Any) -> None:  # noqa: ANN401  paho's
         if not self._connected.done():
             self._connected.set_exception(aiomqtt.MqttError("it closed the connection at once"))
+            return
         super()._on_disconnect(*arguments)
 
 
@@ -268,14 +270,6 @@ class _Client(_Connection):
         self._unconfirmed -= 1
         if self._unconfirmed <= 0 and self._confirmed and not self._confirmed.done():
             self._confirmed.set_result(None)
-
-    def _on_disconnect(self, *arguments: Any) -> None:  # noqa: ANN401  paho's
-        if not self._connected.done():
-            # aiomqtt would wait ten seconds for the answer of a broker that is gone already, and a
-            # broker that lost its sessions acknowledges meanwhile what nobody has subscribed to.
-            self._connected.set_exception(aiomqtt.MqttError("hung up before it answered"))
-            return
-        super()._on_disconnect(*arguments)
 
     def when_lost(self, queue: "asyncio.Queue[MqttDelivery | None]") -> None:
         """Put None behind the last message when the connection ends."""

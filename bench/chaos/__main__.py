@@ -178,7 +178,8 @@ def _arguments() -> argparse.Namespace:
 
 COLUMNS = (
     "scenario", "seed", "made", "acknowledged", "receipted", "stored", "rejected_and_kept",
-    "delivered_again", "lost", "duplicated", "altered", "phantom", "ledger_faults", "before_ms", "after_ms",
+    "delivered_again", "lost", "duplicated", "altered", "phantom", "ledger_faults", "before_ms",
+    "after_ms",
 )  # fmt: skip
 
 
