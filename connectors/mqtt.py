@@ -107,7 +107,8 @@ class _Connection(aiomqtt.Client):
     """aiomqtt's connection, which says at once why the broker does not take it.
 
     aiomqtt (2.5) waits out its whole timeout when a connection ends before the broker has
-    answered, as it does where it refuses a certificate, and paho tells why to its log alone.
+    answered, and paho tells why to its log alone. A broker that came back without its sessions
+    acknowledges meanwhile what nobody has subscribed to; one that refuses a certificate explains.
     """
 
     def __init__(self, broker: Broker, **options: Any) -> None:  # noqa: ANN401  aiomqtt's
@@ -141,6 +142,7 @@ class _Connection(aiomqtt.Client):
     def _on_disconnect(self, *arguments: Any) -> None:  # noqa: ANN401  paho's
         if not self._connected.done():
             self._connected.set_exception(aiomqtt.MqttError("it closed the connection at once"))
+            return
         super()._on_disconnect(*arguments)
 
 
