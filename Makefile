@@ -37,6 +37,7 @@ bench: .venv/runtime.stamp  ## print the figures that README and docs state
 	@$(PYTHON) -m bench.backlog
 	@$(PYTHON) -m bench.latency
 	@$(PYTHON) -m bench.read
+	@$(PYTHON) -m bench.provisioning
 
 chaos: .venv/runtime.stamp  ## hurt a hub in every way we know; ARGS=--short for a selection
 	@$(PYTHON) -m bench.chaos $(ARGS)

@@ -33,7 +33,7 @@ def keep(
     """Write users and rights if they changed and tell Mosquitto; return whether they did."""
     users = password_file((files.hub_user, files.hub_hash), devices)
     changed = [
-        _replace(files.acl, acl_file(files.hub_user, shut_out)),
+        _replace(files.acl, acl_file(files.hub_user, shut_out, [user for user, _ in devices])),
         _replace(files.passwords, users),
     ]
     if not any(changed):

@@ -72,10 +72,24 @@ def test_impossible_times_in_a_row_are_quarantined():
     conduct = Conduct(RULE)
     for _ in range(19):
         conduct.note(TOPIC, lost(Reason.TIME_IN_FUTURE))
+        conduct.note("another", GOOD)
     assert conduct.verdict(TOPIC) is None
     conduct.note(TOPIC, lost(Reason.TIME_TOO_OLD))
+    assert conduct.verdict(TOPIC) is None
+    conduct.note("another", GOOD)
     assert conduct.verdict(TOPIC) == "impossible clock: 20 readings in a row"
     assert conduct.verdict(TOPIC) is None
+
+
+def test_when_nobody_s_time_is_right_it_is_our_own_clock():
+    conduct = Conduct(RULE)
+    for _ in range(RULE.bad_times):
+        conduct.note("another", GOOD)  # before, all was well
+    for _ in range(10 * RULE.bad_times):
+        conduct.note(TOPIC, lost(Reason.TIME_IN_FUTURE))
+        conduct.note("another", lost(Reason.TIME_IN_FUTURE))
+    assert conduct.verdict(TOPIC) is None
+    assert conduct.verdict("another") is None
 
 
 def test_one_good_reading_shows_that_the_clock_is_right():
