@@ -15,8 +15,8 @@ class ConductRule:
 
     `rate` messages per second in the long run, and `burst` at once: what piled up at the broker
     while the hub, or the device, was away is no flood. `excess` refused messages, or `bad_times`
-    readings in a row with an impossible time while at least as many of others were right, and the
-    device is quarantined; None: never.
+    readings in a row with an impossible time while at least as many messages of others were right,
+    and the device is quarantined; None: never.
     """
 
     rate: float = 50.0
@@ -40,7 +40,7 @@ class _Bucket:
 
 
 class _Streak:
-    """Readings in a row with an impossible time, and how many of all were good before them."""
+    """Readings in a row with an impossible time, and how many messages were good before them."""
 
     __slots__ = ("bad", "good_before")
 
@@ -59,7 +59,7 @@ class Conduct:
         self._rule = rule
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
         self._bad_times: OrderedDict[str, _Streak] = OrderedDict()
-        self._good = 0  # readings of all devices together whose times could be right
+        self._good = 0  # messages of all devices together whose times could be right
 
     def admits(self, topic: str, now_s: float) -> bool:
         """Tell whether another message is within the topic's share, and count it."""
@@ -83,7 +83,8 @@ class Conduct:
     def note(self, topic: str, intake: Intake) -> None:
         """Remember whether the times of a message could be right."""
         bad = sum(lost.readings for lost in intake.rejections if lost.reason in _IMPOSSIBLE)
-        self._good += len(intake.readings)
+        # Without a time of its own a reading shows nothing of any clock.
+        self._good += sum(one.time != one.received_at for one in intake.readings[:1])
         if intake.readings or not bad:
             if intake.readings and self._bad_times:
                 self._bad_times.pop(topic, None)
