@@ -4,6 +4,8 @@ An operation asks as one organisation, compares, and returns how many decisions 
 for each datastream that could have shown, or not. It raises Leak with what was wrong.
 """
 
+import asyncio
+import contextlib
 import csv
 import io
 import json
@@ -27,6 +29,7 @@ WIDTHS = ("PT15M", "PT1H", "P1D", "PT20M")
 SECONDS = {"PT15M": 900, "PT20M": 1_200, "PT1H": 3_600, "P1D": 86_400}
 UNAUTHENTICATED, FORBIDDEN, MISSING, FINE = 401, 403, 404, 200
 TOLERANCE = 1e-6
+QUIET_S = 0.5  # a stream that has caught up
 
 
 class Leak(Exception):  # noqa: N818  what this is all about
@@ -241,12 +244,14 @@ async def ask_stream(asker: Asker, feed: Feed) -> int:
         _expect(wanted is not None, answer, "a stream of raw readings for aggregates only")
         if seen is not None and seen.right is not None and seen.right.delay:
             wanted = []  # all of it was committed a moment ago
-        async for line in answer.aiter_lines():
-            text += line
-            if line.startswith("data: ["):
-                rows += json.loads(line.removeprefix("data: "))
-            if line.startswith("event: heartbeat") or len(rows) >= len(wanted or []):
-                break
+        lines = answer.aiter_lines()
+        with contextlib.suppress(TimeoutError):  # nothing more comes, and that is as it should be
+            while True:
+                async with asyncio.timeout(QUIET_S):
+                    line = await anext(lines)
+                text += line
+                if line.startswith("data: ["):
+                    rows += json.loads(line.removeprefix("data: "))
     found = [_row(row) for row in rows]
     _no_canary(text, {feed.id})
     if found != wanted:
