@@ -1,5 +1,6 @@
 """The command line, and the one place that sees every part of the hub."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +19,7 @@ from hub.commands.terminal import EXIT_FAILED, run
 from hub.commands.up import run_up
 from hub.logs import configure_logging
 from hub.settings import Settings
+from hub.storage.migrate import Migration, pending
 from hub.storage.migrate import migrate as migrate_schema
 from hub.storage.pool import connect
 
@@ -68,18 +70,37 @@ def up(
 
 
 @app.command()
-def migrate() -> None:
+def migrate(
+    *,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="only say what would run, and what each of it locks")
+    ] = False,
+) -> None:
     """Bring the schema of STADSNAV_DATABASE_URL up to date; safe to repeat.
 
-    Example: STADSNAV_DATABASE_URL=postgresql://hub@db/hub stadsnav migrate
+    Each migration is a transaction of its own: killed in between, the next run goes on after the
+    last that was applied. Several that start at once wait for each other.
+
+    Example: STADSNAV_DATABASE_URL=postgresql://hub@db/hub stadsnav migrate --plan
     """
 
     async def work() -> None:
         async with connect(Settings().database_url) as db:
+            if plan:
+                _tell_plan(await pending(db))
+                return
             capability = await migrate_schema(db, lambda name: typer.echo(f"applied {name}"))
         typer.echo(f"the schema is up to date ({capability})")
 
     run(work)
+
+
+def _tell_plan(missing: Sequence[Migration]) -> None:
+    for migration in missing:
+        typer.echo(f"{migration.number:04} {migration.name}")
+        typer.echo(f"     {migration.purpose}")
+        typer.echo(f"     locks: {migration.locks}")
+    typer.echo(f"{len(missing)} would run" if missing else "the schema is up to date")
 
 
 @app.command()
