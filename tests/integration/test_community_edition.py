@@ -177,6 +177,13 @@ ARGUMENTS = {
         "save": ("d-9", "quarantined", "flood", NOW),
         "set_tags": ("d-9", ["school"]),
     },
+    "inventory": {
+        "export_snapshot": None,  # within a transaction of its own
+        "tables": (),
+        "days": (),
+        "has_jobs": (),
+        "jobs": (),
+    },
     "operation": {
         "connectors": (),
         "rejected_by_reason": (),
