@@ -26,10 +26,18 @@ def client(port: int, client_id: str) -> aiomqtt.Client:
     )
 
 
-async def open_session(port: int, client_id: str) -> None:
+async def open_session(port: int, client_id: str, topic: str = TOPIC) -> None:
     """Let the broker keep messages for a subscriber that is not there yet."""
     async with client(port, client_id) as visitor:
-        await visitor.subscribe(TOPIC, qos=1)
+        await visitor.subscribe(topic, qos=1)
+
+
+async def end_session(port: int, client_id: str) -> None:
+    """Let the broker forget a subscriber, and what it keeps for it."""
+    async with aiomqtt.Client(
+        HOST, port, username=USER, password=PASSWORD, identifier=client_id, clean_session=True
+    ):
+        pass
 
 
 async def receive(port: int, count: int) -> float:

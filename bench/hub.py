@@ -5,7 +5,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -35,6 +35,8 @@ class BenchHub:
     """What runs, and where."""
 
     folder: Path
+    database: Child
+    broker: Child
     database_url: str
     mqtt_port: int
     api_port: int
@@ -47,6 +49,12 @@ class BenchHub:
     @asynccontextmanager
     async def command(self, name: str, **env: str) -> AsyncIterator[Child]:
         """Run one of the hub's commands for as long as the block lasts."""
+        async with self.module("hub.cli", name, **env) as child:
+            yield child
+
+    @asynccontextmanager
+    async def module(self, module: str, argument: str, **env: str) -> AsyncIterator[Child]:
+        """Run a module, with the hub's settings, for as long as the block lasts."""
         settings = {
             "STADSNAV_DATABASE_URL": self.database_url,
             "STADSNAV_MQTT_URL": f"mqtt://{USER}:{PASSWORD}@{HOST}:{self.mqtt_port}",
@@ -54,8 +62,8 @@ class BenchHub:
             "STADSNAV_API_PORT": str(self.api_port),
             **env,
         }
-        log = self.folder / f"{name}.log"
-        child = Child(name, [sys.executable, "-m", "hub.cli", name], log, env=settings)
+        log = self.folder / f"{module}.log"
+        child = Child(module, [sys.executable, "-m", module, argument], log, env=settings)
         await child.start()
         try:
             yield child
@@ -86,16 +94,21 @@ def _answers(url: str) -> bool:
 
 
 @asynccontextmanager
-async def bench_hub(devices: int) -> AsyncIterator[BenchHub]:
-    """Run database and broker, with `devices` registered devices of one property in one feed."""
+async def bench_hub(
+    devices: int, properties: Sequence[str] = (PROPERTY,)
+) -> AsyncIterator[BenchHub]:
+    """Run database and broker, with registered devices of all these properties in one feed."""
     folder = Path(tempfile.mkdtemp(prefix="stadsnav-bench-"))
     try:
-        async with postgres.running(folder / "postgres", folder / "postgres.log") as (url, _):
+        async with postgres.running(folder / "postgres", folder / "postgres.log") as (
+            url,
+            database,
+        ):
             async with connect(url) as db:
                 await migrate(db)
-                key = await _register(db, devices)
+                key = await _register(db, devices, properties)
             async with _broker(folder) as running:
-                yield BenchHub(folder, url, running.port, free_port(), key)
+                yield BenchHub(folder, database, running.child, url, running.port, free_port(), key)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -105,7 +118,7 @@ async def _broker(folder: Path) -> AsyncIterator[mosquitto.Mosquitto]:
     room = folder / "broker"
     room.mkdir()
     (room / "passwords").write_text(f"{USER}:{hash_password(PASSWORD)}\n")
-    (room / "acl").write_text(f"user {USER}\ntopic readwrite #\n")
+    (room / "acl").write_text(f"user {USER}\ntopic readwrite #\ntopic read $SYS/#\n")
     log = folder / "mosquitto.log"
     async with mosquitto.running(
         room, log, port=free_port(), window=WINDOW, bind_client_ids=False
@@ -117,16 +130,17 @@ def device_id(number: int) -> str:
     return f"bench-{number:04}"
 
 
-async def _register(db: Db, devices: int) -> str:
+async def _register(db: Db, devices: int, properties: Sequence[str]) -> str:
     key = new_key()
     async with db.transaction():
         for organisation in (OWNER, READER):
             await registry.add_organisation(db, organisation, organisation)
-        await registry.add_property(db, ObservedProperty(PROPERTY, "Value", "1"))
+        for name in properties:
+            await registry.add_property(db, ObservedProperty(name, name, "1"))
         for number in range(devices):
             place = Position(17.9 + number % 100 / 1000, 59.4 + number // 100 / 1000)
             device = Device(device_id(number), OWNER, "bench", device_id(number), place)
-            await registry.add_device(db, device, [PROPERTY])
+            await registry.add_device(db, device, list(properties))
         await sharing.add_feed(db, Feed(FEED, OWNER, "Bench", "", "", FeedState.PUBLISHED))
         now = datetime.now(UTC)
         await sharing.add_agreement(

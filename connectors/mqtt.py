@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import random
+import ssl
+import struct
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +26,13 @@ SUBACK_FAILURE = 0x80
 RECONNECT_FIRST_S = 0.2
 RECONNECT_LAST_S = 10.0
 MICROSECOND = timedelta(microseconds=1)
+
+RECEIVE_BYTES = 16 * 1024  # read at a time: a hundred small messages, two milliseconds of work
+WAITING_BYTES = 8 * 1024 * 1024  # what may wait here; more than a window of small messages
+QOS0_BYTES = WAITING_BYTES // 2  # beyond, QoS 0 is dropped: it must not fill what QoS 1 needs
+MESSAGE_BYTES = 500  # what a message takes beside its payload, roughly
+
+_PUBACK = struct.Struct(">BBH")
 RECEIPT_TIMEOUT_S = 5.0  # a device that hears nothing sends again, so this loses nothing
 
 
@@ -82,18 +91,24 @@ class MqttDelivery:
         self._qos = message.qos
         self._connection = connection
 
+    @property
+    def size(self) -> int:
+        """Return the bytes of memory that the message takes while it waits, roughly."""
+        return MESSAGE_BYTES + len(self.payload)
+
     def acknowledge(self) -> None:
         # Packet ids belong to a session. After a reconnect this one may name another message,
         # which nobody has committed: the broker delivers ours again instead.
         if self._qos and self._connection.is_up:
-            self._connection.puback(self.packet_id, self._qos)
+            self._connection.acknowledge(self.packet_id)
 
 
 class _Connection(aiomqtt.Client):
     """aiomqtt's connection, which says at once why the broker does not take it.
 
     aiomqtt (2.5) waits out its whole timeout when a connection ends before the broker has
-    answered, as it does where it refuses a certificate, and paho tells why to its log alone.
+    answered, and paho tells why to its log alone. A broker that came back without its sessions
+    acknowledges meanwhile what nobody has subscribed to; one that refuses a certificate explains.
     """
 
     def __init__(self, broker: Broker, **options: Any) -> None:  # noqa: ANN401  aiomqtt's
@@ -127,14 +142,18 @@ class _Connection(aiomqtt.Client):
     def _on_disconnect(self, *arguments: Any) -> None:  # noqa: ANN401  paho's
         if not self._connected.done():
             self._connected.set_exception(aiomqtt.MqttError("it closed the connection at once"))
+            return
         super()._on_disconnect(*arguments)
 
 
 class _Client(_Connection):
-    """A connection with manual acknowledgement and without a task per message.
+    """aiomqtt's connection with manual acknowledgement, in bulk, and one that can rest.
 
-    aiomqtt has no public way to either (2.5): its paho client has the first, and overriding the
-    callback that fills its queue gives the second.
+    aiomqtt has no public way to any of it (2.5). Its paho client acknowledges one message per
+    system call and reads one in three; here the acknowledgements of a turn of the event loop leave
+    together, and paho reads from a buffer. While the connection rests nothing is read, so that the
+    broker keeps what it has: Mosquitto up to 2.0.11, at least, sends a whole window for every
+    single acknowledgement (its issue 2301), so its window alone bounds nothing.
     """
 
     def __init__(self, broker: Broker, client_id: str, source: "MqttSource") -> None:
@@ -148,6 +167,9 @@ class _Client(_Connection):
             max_inflight_messages=0,  # without a limit of paho's own: a batch is one
         )
         self._source = source
+        self._acknowledged = bytearray()
+        self._buffer, self._at, self._may_ask = b"", 0, False
+        self._rests = False
         self._unconfirmed = 0
         self._confirmed: asyncio.Future[None] | None = None
         self._client.manual_ack_set(True)
@@ -156,23 +178,91 @@ class _Client(_Connection):
     def is_up(self) -> bool:
         return not self._disconnected.done()
 
-    def puback(self, mid: int, qos: int) -> None:
-        self._client.ack(mid, qos)
+    def acknowledge(self, packet_id: int) -> None:
+        """Let the broker forget a message of QoS 1, at the end of this turn of the event loop."""
+        if not self._acknowledged:
+            self._loop.call_soon(self._send_acknowledgements)
+        self._acknowledged += _PUBACK.pack(paho.PUBACK, 2, packet_id)
+
+    def _send_acknowledgements(self) -> None:
+        packets, self._acknowledged = bytes(self._acknowledged), bytearray()
+        if self.is_up:
+            self._client._packet_queue(paho.PUBACK, packets, 0, QOS)  # noqa: SLF001
+
+    def _on_socket_open(self, client: paho.Client, userdata: object, sock: Any) -> None:  # noqa: ANN401
+        super()._on_socket_open(client, userdata, sock)
+        self._receive = client._sock_recv  # noqa: SLF001
+        client._sock_recv = self._from_buffer  # type: ignore[assignment, method-assign]  # noqa: SLF001
+        # In place of aiomqtt's reader. From paho's own thread, as aiomqtt says of this callback.
+        self._loop.call_soon_threadsafe(self._loop.add_reader, sock.fileno(), self._read)
+
+    def _from_buffer(self, size: int) -> bytes:
+        """Return up to `size` bytes as paho's `_sock_recv` does, which asks for one or two."""
+        if self._at == len(self._buffer):
+            if not self._may_ask:
+                raise BlockingIOError
+            self._may_ask = False
+            self._buffer, self._at = self._receive(RECEIVE_BYTES), 0
+        taken = self._buffer[self._at : self._at + size]
+        self._at += len(taken)
+        return taken
+
+    def _read(self) -> None:
+        """Ask the socket once, and let paho handle every packet that has come."""
+        try:
+            self._may_ask = True
+            while self._may_ask or self._at < len(self._buffer):
+                if self._rests or self._client.loop_read() != paho.MQTT_ERR_SUCCESS:
+                    return
+                self._may_ask |= self._at == len(self._buffer) and self._is_decrypted()
+        except Exception as error:  # noqa: BLE001  as aiomqtt: whatever it is ends the connection
+            if not self._disconnected.done():
+                self._disconnected.set_exception(error)
+
+    def _is_decrypted(self) -> bool:
+        """Tell whether TLS holds bytes that the socket has nothing to say about any more."""
+        sock = self._client.socket()
+        return isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
+
+    def rest(self) -> None:
+        """Read nothing until `go_on`: the broker keeps the rest."""
+        sock = self._client.socket()
+        if not self._rests and sock is not None:
+            self._rests = True
+            self._loop.remove_reader(sock.fileno())
+
+    def go_on(self) -> None:
+        sock = self._client.socket()
+        if self._rests and sock is not None:
+            self._rests = False
+            self._loop.add_reader(sock.fileno(), self._read)
+            self._loop.call_soon(self._read)  # something may be left in the buffer
+
+    async def _misc_loop(self) -> None:
+        while True:
+            if self._rests:
+                # The answer to our ping lies behind what we do not read: it is not overdue.
+                self._client._ping_t = 0  # noqa: SLF001
+            if self._client.loop_misc() != paho.MQTT_ERR_SUCCESS:
+                return
+            await asyncio.sleep(1)
 
     async def tell(self, messages: Sequence[tuple[str, bytes]]) -> None:
         """Publish, then wait until the broker has confirmed all of it or the connection ends.
 
-        aiomqtt's own `publish` does the same for one message, with a task and a timer each.
+        aiomqtt's own `publish` does the same for one message, with a task and a timer each. While
+        we rest no confirmation can be read; the broker takes these before what is sent after them.
         """
         confirmed = self._confirmed = asyncio.get_running_loop().create_future()
         self._unconfirmed = len(messages)
         for topic, payload in messages:
             self._client.publish(topic, payload, QOS)
-        await asyncio.wait(
-            {confirmed, self._disconnected},
-            timeout=RECEIPT_TIMEOUT_S,
-            return_when=asyncio.FIRST_COMPLETED,
-        )
+        if not self._rests:
+            await asyncio.wait(
+                {confirmed, self._disconnected},
+                timeout=RECEIPT_TIMEOUT_S,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
         self._confirmed = None
 
     def _on_publish(self, *arguments: Any) -> None:  # noqa: ANN401  paho's
@@ -198,17 +288,15 @@ class _Client(_Connection):
 class MqttSource:
     """A subscription that survives its connections: the broker keeps what is not acknowledged.
 
-    What can be in flight at QoS 1 is bounded by the broker's window. QoS 0 has no window, so
-    beyond `qos0_limit` waiting messages such a message is dropped and counted.
+    What waits here is bounded in bytes, whatever the broker sends. Beyond that the connection
+    rests. QoS 0, which the broker would not keep, is dropped and counted before it comes to that.
     """
 
-    def __init__(
-        self, broker: Broker, topic: str, client_id: str, *, qos0_limit: int = 10_000
-    ) -> None:
+    def __init__(self, broker: Broker, topic: str, client_id: str) -> None:
         self._broker = broker
         self._topic = topic
         self._client_id = client_id
-        self._qos0_limit = qos0_limit
+        self._waiting_bytes = 0
         self._queue: asyncio.Queue[MqttDelivery | None] = asyncio.Queue()
         self._last_arrival = datetime.min.replace(tzinfo=UTC)
         self._connection: _Client | None = None
@@ -217,10 +305,15 @@ class MqttSource:
 
     def arrived(self, message: paho.MQTTMessage, connection: _Client) -> None:
         """Queue a message as it comes from the socket."""
-        if message.qos == 0 and self._queue.qsize() >= self._qos0_limit:
+        if message.qos == 0 and self._waiting_bytes >= QOS0_BYTES:
             self.qos0_dropped_total += 1
             return
-        self._queue.put_nowait(MqttDelivery(message, self._now(), connection))
+        delivery = MqttDelivery(message, self._now(), connection)
+        self._waiting_bytes += delivery.size
+        if self._waiting_bytes >= WAITING_BYTES and self.connected:
+            # Not before: the answer to our subscription comes behind a window of what waited.
+            connection.rest()
+        self._queue.put_nowait(delivery)
 
     def _now(self) -> datetime:
         """Return a time that no earlier arrival has: it may become a reading's key."""
@@ -252,7 +345,8 @@ class MqttSource:
             waited_s = min(waited_s * 2, RECONNECT_LAST_S)
 
     async def _one_connection(self) -> AsyncIterator[MqttDelivery]:
-        self._queue = asyncio.Queue()  # what is left of the last connection comes again
+        # What is left of the last connection comes again.
+        self._queue, self._waiting_bytes = asyncio.Queue(), 0
         async with _Client(self._broker, self._client_id, self) as client:
             client.when_lost(self._queue)
             granted = await client.subscribe(self._topic, qos=QOS)
@@ -261,6 +355,9 @@ class MqttSource:
             self.connected, self._connection = True, client
             log.info("subscribed to %s at %s:%d", self._topic, self._broker.host, self._broker.port)
             while (delivery := await self._queue.get()) is not None:
+                self._waiting_bytes -= delivery.size
+                if self._waiting_bytes < WAITING_BYTES // 2:
+                    client.go_on()
                 yield delivery
 
 

@@ -79,7 +79,9 @@ class IngestSettings(_Group):
     connector: str = Field("mqtt", description="the name under which the ledger counts")
     max_batch: int = Field(2_000, ge=1, le=50_000, description="readings per commit, at most")
     max_age_ms: int = Field(20, ge=0, le=10_000, description="how long a commit waits for more")
-    queue: int = Field(4_000, ge=1, description="examined messages that wait for the commit before")
+    queue: int = Field(
+        10_000, ge=1, description="readings that wait for the commit before; at least one batch"
+    )
     payload_bytes: int = Field(256 * 1024, ge=64, description="a longer message is rejected")
     values_per_message: int = Field(5_000, ge=1, description="a message with more is rejected")
     depth: int = Field(16, ge=4, le=100, description="JSON nested in more levels is rejected")
@@ -159,6 +161,12 @@ class Settings:
             raise ConfigurationError(
                 f"STADSNAV_MQTT_WINDOW ({self.mqtt.window}) must be at least "
                 f"STADSNAV_INGEST_MAX_BATCH ({self.ingest.max_batch}), or batches never fill"
+            )
+        if self.ingest.queue < self.ingest.max_batch:
+            raise ConfigurationError(
+                f"STADSNAV_INGEST_QUEUE ({self.ingest.queue}) must be at least "
+                f"STADSNAV_INGEST_MAX_BATCH ({self.ingest.max_batch}), or no batch can gather "
+                "while the one before is committed"
             )
         if self.ingest.ahead_flagged_s > self.ingest.ahead_refused_s:
             raise ConfigurationError(

@@ -15,6 +15,7 @@ from hypothesis import settings
 from hub.broker.access import acl_file, hash_password, password_file
 from hub.certificates.folder import CertificateFolder, Kind, Pair
 from hub.certificates.issuing import LOCAL
+from hub.domain.feeds import Classification, FeedFile
 from hub.domain.intake import Batch
 from hub.domain.sensing import Device, ObservedProperty, Position, Reading, ResultKind
 from hub.domain.sharing import Agreement, AgreementState, Feed, FeedState, Scope, Shape
@@ -22,6 +23,7 @@ from hub.embedded import mosquitto, postgres
 from hub.embedded.network import free_port
 from hub.sharing.keys import new_key
 from hub.storage import ledger, registry, sharing
+from hub.storage.feeds import FeedFiles
 from hub.storage.migrate import migrate
 from hub.storage.pool import Db, Store, connect, open_store
 
@@ -201,11 +203,12 @@ async def _devices(db: Db) -> None:
 
 async def _feeds(db: Db) -> None:
     for feed, kinds in (("noise", {"noise", "bus"}), ("open", {"noise"}), ("secret", {"secret"})):
-        await sharing.add_feed(
-            db,
-            Feed(feed, "environment", feed.title(), "", "CC0-1.0", FeedState.PUBLISHED,
-                 kinds=frozenset(kinds)),
+        made = Feed(
+            feed, "environment", feed.title(), "", "CC0-1.0", FeedState.PUBLISHED,
+            kinds=frozenset(kinds), confidentiality=1,
         )  # fmt: skip
+        decided = Classification(1, 1, 1, "person:somebody", NOON)
+        await FeedFiles(db).add(FeedFile(made, classification=decided))
     await agree(db, "noise", "traffic")
     await agree(
         db, "noise", "property", finest_resolution=timedelta(minutes=15), position_decimals=3

@@ -11,7 +11,16 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from hub.api import problems
 from hub.api.context import Hub
 from hub.api.metrics import REQUESTS
-from hub.api.routes import agreements, audit, feeds, health, operation, readings
+from hub.api.routes import (
+    access,
+    agreements,
+    audit,
+    feeds,
+    health,
+    operation,
+    publishing,
+    readings,
+)
 
 DESCRIPTION = """\
 Live sensor data of a city, shared between its organisations.
@@ -41,6 +50,8 @@ def create_app(hub: Hub) -> FastAPI:
     app.add_middleware(Measured)
     for router in (
         feeds.router,
+        publishing.router,
+        access.router,
         readings.router,
         agreements.router,
         audit.router,

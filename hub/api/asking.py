@@ -9,9 +9,9 @@ from typing import Annotated
 from fastapi import Depends, Query
 
 from hub.api.deps import TheHub
+from hub.domain.areas import Bbox
 from hub.domain.durations import parse_duration
 from hub.domain.queries import RAW, Cursor, ReadingQuery
-from hub.domain.sharing import Bbox
 from hub.errors import BadRequest
 
 DEFAULT_LIMIT = 1_000

@@ -7,6 +7,7 @@ from itertools import islice
 
 from hub.broker.access import hash_password, new_password
 from hub.domain.durations import parse_duration
+from hub.domain.feeds import Card, Classification, FeedFile
 from hub.domain.identity import PUBLIC
 from hub.domain.intake import Batch
 from hub.domain.registry import DeviceRules
@@ -14,6 +15,7 @@ from hub.domain.sensing import Device, ObservedProperty, Position, Quality, Read
 from hub.domain.sharing import Agreement, AgreementState, Feed, FeedState, Scope, Shape
 from hub.sharing.keys import new_key
 from hub.storage import ledger, registry, sharing
+from hub.storage.feeds import FeedFiles
 from hub.storage.pool import Db
 from simulators import city as simulated
 from simulators import patterns
@@ -143,17 +145,19 @@ _AGREEMENTS: tuple[tuple[str, str, str, Shape], ...] = (
 
 
 async def _register_feeds(db: Db) -> None:
+    now, files = datetime.now(UTC), FeedFiles(db)
+    harmless = Classification(0, 1, 1, "the sample", now)
     for feed, owner, title, kind, description in _FEEDS:
-        selected = frozenset({kind})
-        await sharing.add_feed(
-            db, Feed(feed, owner, title, description, LICENCE, FeedState.PUBLISHED, kinds=selected)
-        )
+        made = Feed(
+            feed, owner, title, description, LICENCE, FeedState.PUBLISHED, kinds=frozenset({kind}),
+            confidentiality=0,
+        )  # fmt: skip
+        await files.add(FeedFile(made, Card(information_owner=f"Head of {owner}"), harmless))
     demo = Feed(
         DEMO_FEED, "environment", "Demo", "What you publish", LICENCE, FeedState.PUBLISHED,
-        devices=frozenset({DEMO_DEVICE}),
+        devices=frozenset({DEMO_DEVICE}), confidentiality=0,
     )  # fmt: skip
-    await sharing.add_feed(db, demo)
-    now = datetime.now(UTC)
+    await files.add(FeedFile(demo, Card(), harmless))
     for feed, consumer, purpose, shape in _AGREEMENTS:
         basis = "Public sector information act" if consumer == PUBLIC else "Municipal task"
         terms = Agreement(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from hub.domain.feeds import OPEN_AT_MOST
 from hub.domain.identity import PUBLIC
 from hub.domain.people import Role
 from hub.domain.sharing import AgreementState, Feed, FeedState, Shape
@@ -202,8 +203,10 @@ def missing(
 ) -> list[str]:
     """Return what is still missing before an agreement can be agreed, in sentences."""
     terms, faults = dossier.terms, []
-    if feed.state is FeedState.DRAFT:
+    if feed.confidentiality is None:
         faults.append(f"the feed '{feed.id}' is not classified")
+    elif dossier.consumer == PUBLIC and feed.confidentiality > OPEN_AT_MOST:
+        faults.append(f"its confidentiality is {feed.confidentiality}, too high for everyone")
     if feed.state is FeedState.RETIRED:
         faults.append(f"the feed '{feed.id}' is retired")
     if not terms.purpose.strip():

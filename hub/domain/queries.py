@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from hub.domain.sharing import Bbox
+from hub.domain.areas import Area, Bbox
 
 RAW = timedelta()  # the resolution that asks for the readings themselves
 
@@ -39,7 +39,7 @@ class ShapedQuery:
     """What may be answered: made by `hub.sharing.shaping` only, and all that storage accepts.
 
     `fixed` are datastreams whose position (if it matters) has been checked; `moving` are those
-    whose readings each have a position, to be rounded and compared with `bbox` row by row.
+    whose readings each have a position: within every one of `areas`, and, rounded, in `bbox`.
     """
 
     fixed: Sequence[int]
@@ -51,6 +51,7 @@ class ShapedQuery:
     position_decimals: int | None
     cursor: Cursor | None
     limit: int
+    areas: Sequence[Area] = ()
 
 
 class Raw(NamedTuple):

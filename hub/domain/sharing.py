@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
 
+from hub.domain.areas import Area
 from hub.domain.people import Actor, Role
-from hub.domain.sensing import Position
 
 
 class Scope(StrEnum):
@@ -53,6 +52,7 @@ class Shape:
     `finest_resolution`: only aggregates over whole buckets of at least this width.
     `delay`: nothing younger than this. `history`: nothing older than this.
     `position_decimals`: positions rounded to so many decimals of a degree (3 is about 100 m).
+    `area`: only what was measured within it.
     """
 
     properties: frozenset[str] | None = None
@@ -60,6 +60,7 @@ class Shape:
     delay: timedelta = timedelta()
     position_decimals: int | None = None
     history: timedelta | None = None
+    area: Area | None = None
 
 
 EVERYTHING = Shape()
@@ -69,8 +70,9 @@ EVERYTHING = Shape()
 class Feed:
     """A data product that an organisation publishes: a selection of its datastreams.
 
-    `devices`, `kinds` and `properties` select; None selects all. Devices that match later join
-    by themselves.
+    `devices`, `kinds`, `properties`, `tags` and `area` select; None selects all. Devices that match
+    later join by themselves. `title` and `description` are Swedish or what the city speaks, beside
+    them stands the English. `retires_at`: until when a deprecated feed is served.
     """
 
     id: str
@@ -83,6 +85,12 @@ class Feed:
     kinds: frozenset[str] | None = None
     properties: frozenset[str] | None = None
     listed: bool = False  # may be asked for by those who have no right to it yet
+    tags: frozenset[str] | None = None
+    area: Area | None = None
+    title_en: str = ""
+    description_en: str = ""
+    retires_at: datetime | None = None
+    confidentiality: int | None = None  # KLASSA; None: not classified
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,14 +143,7 @@ class Grant:
     agreement: int | None  # None: the feed is the organisation's own
     ends_at: datetime | None
 
-
-class Bbox(NamedTuple):
-    """A box in degrees, as in GeoJSON: west, south, east, north."""
-
-    west: float
-    south: float
-    east: float
-    north: float
-
-    def holds(self, position: Position) -> bool:
-        return self.west <= position.lon <= self.east and self.south <= position.lat <= self.north
+    @property
+    def areas(self) -> tuple[Area, ...]:
+        """Return what every reading must lie within: the feed's area and the agreement's."""
+        return tuple(area for area in (self.feed.area, self.shape.area) if area is not None)

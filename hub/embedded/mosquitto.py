@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -114,32 +114,33 @@ async def running(
     window: int,
     bind_client_ids: bool = True,
     secure: Secure | None = None,
+    instead: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Mosquitto]:
     """Start a broker on 127.0.0.1 whose state is kept in `folder`.
 
     `folder` must hold `passwords` and `acl` already: it serves nobody else, ever. With `secure` it
-    listens on two ports more.
+    listens on two ports more. `instead` holds options of mosquitto.conf that replace ours, for
+    those who measure what they are worth.
     """
     await check_port_is_free(port, "STADSNAV_MQTT_PORT")
     if secure is not None:
         await check_port_is_free(secure.port, "STADSNAV_MQTT_TLS_PORT")
         await check_port_is_free(secure.mtls_port, "STADSNAV_MQTT_MTLS_PORT")
     configuration = folder / "mosquitto.conf"
-    configuration.write_text(
-        _CONFIGURATION.format(
-            port=port,
-            host=HOST,
-            folder=folder,
-            window=window,
-            queued_messages=QUEUED_MESSAGES,
-            queued_bytes=QUEUED_BYTES,
-            packet_bytes=PACKET_BYTES,
-            inflight_bytes=INFLIGHT_BYTES,
-            bind_client_ids=_yes(bind_client_ids),
-            user=_own_name(),
-        )
-        + (_secured(secure, bind_client_ids) if secure else "")
+    text = _CONFIGURATION.format(
+        port=port,
+        host=HOST,
+        folder=folder,
+        window=window,
+        queued_messages=QUEUED_MESSAGES,
+        queued_bytes=QUEUED_BYTES,
+        packet_bytes=PACKET_BYTES,
+        inflight_bytes=INFLIGHT_BYTES,
+        bind_client_ids=_yes(bind_client_ids),
+        user=_own_name(),
     )
+    secured = _secured(secure, bind_client_ids) if secure else ""
+    configuration.write_text(_with(text, instead or {}) + secured)
     child = Child("mosquitto", [program(), "-c", str(configuration)], log)
     await child.start()
     try:
@@ -147,6 +148,12 @@ async def running(
         yield Mosquitto(child, port, folder / "passwords", folder / "acl", folder / "mosquitto.pid")
     finally:
         await child.stop()
+
+
+def _with(text: str, instead: Mapping[str, str]) -> str:
+    """Replace single-valued options, or add those that ours leaves out."""
+    kept = [line for line in text.splitlines() if line.partition(" ")[0] not in instead]
+    return "\n".join([*kept, *(f"{option} {value}" for option, value in instead.items()), ""])
 
 
 def _secured(secure: Secure, bind_client_ids: bool) -> str:

@@ -10,7 +10,7 @@ from hub.domain.intake import Batch, Decoded, Intake, Outcome, Reason, Undecodab
 from hub.domain.topics import device_of
 from hub.errors import BatchRefused, StoreUnavailable
 from hub.ingest.arrivals import Arrivals
-from hub.ingest.batching import Examined, Pending, batches
+from hub.ingest.batching import Examined, Pending, Waiting, batches, weight
 from hub.ingest.conduct import Conduct
 from hub.ingest.examining import Examiner, folded, refused_by_store, refused_unread, sorted_out
 from hub.ingest.meter import Meter
@@ -21,14 +21,15 @@ log = logging.getLogger(__name__)
 
 RETRY_FIRST_S = 0.1
 RETRY_LAST_S = 5.0
+AT_ONCE = 50  # readings examined in one go: a commit has six answers to wait for meanwhile
 
 
 @dataclass(frozen=True, slots=True)
 class Flow:
     """How much is taken at a time.
 
-    `max_batch` readings or `max_age_s` seconds make a commit; `queue_size` examined messages
-    wait for the one before. The broker's in-flight window must hold at least a batch.
+    `max_batch` readings or `max_age_s` seconds make a commit; `queue_size` readings wait for the
+    one before. That queue and the broker's in-flight window must hold at least a batch.
     """
 
     max_batch: int
@@ -64,17 +65,22 @@ class Pipeline:
 
     async def run(self) -> None:
         """Run until cancelled. What was not acknowledged by then will be delivered again."""
-        queue: asyncio.Queue[Examined] = asyncio.Queue(self._flow.queue_size)
+        queue = Waiting(self._flow.queue_size)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._read(queue), name=f"{self._connector}.read")
             group.create_task(self._write(queue), name=f"{self._connector}.write")
 
     async def _read(self, queue: asyncio.Queue[Examined]) -> None:
         # A full queue stops this loop, and with it the acknowledgements: the broker keeps the rest.
+        since_yield = 0
         async for delivery in self._source.deliveries():
             examined = Examined(delivery, await self.examine(delivery))
             self._meter.received(examined.intake)
             await queue.put(examined)
+            since_yield += weight(examined)
+            if since_yield >= AT_ONCE:
+                since_yield = 0
+                await asyncio.sleep(0)
 
     async def _write(self, queue: asyncio.Queue[Examined]) -> None:
         flow = self._flow

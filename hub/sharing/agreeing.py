@@ -17,6 +17,7 @@ from hub.domain.agreements import (
     missing,
     step,
 )
+from hub.domain.areas import geojson
 from hub.domain.audit import Event
 from hub.domain.durations import format_duration
 from hub.domain.identity import PUBLIC
@@ -288,4 +289,5 @@ def _told(terms: Terms) -> dict[str, object]:
     told = asdict(terms)
     shape = told["shape"]
     shape["properties"] = sorted(shape["properties"]) if shape["properties"] is not None else None
+    shape["area"] = geojson(terms.shape.area) if terms.shape.area else None
     return told

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
+from hub.domain.areas import Bbox
 from hub.domain.durations import bucket_ceil, bucket_floor, format_duration
 from hub.domain.queries import RAW, ReadingQuery, ShapedQuery
 from hub.domain.sensing import Datastream, Position
-from hub.domain.sharing import Bbox, Grant, Shape
+from hub.domain.sharing import Grant, Shape
 from hub.errors import BadRequest, NotFound, OutsideGrant
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
@@ -103,14 +104,14 @@ def _shaped(
     grant: Grant, streams: Iterable[Datastream], asked: ReadingQuery, window: _Window
 ) -> ShapedQuery:
     since, until, resolution = window
-    chosen = _chosen(grant.shape, list(streams), asked)
+    chosen = _chosen(grant, list(streams), asked)
     decimals = grant.shape.position_decimals
     moving = [s.id for s in chosen if s.moving]
     fixed = [s for s in chosen if not s.moving]
     if asked.bbox is not None:
         fixed = [s for s in fixed if _is_inside(s, asked.bbox, decimals)]
-        if resolution is not None:
-            moving = []  # a bucket has no position: it may have driven all over the city
+    if resolution is not None and (asked.bbox is not None or grant.areas):
+        moving = []  # a bucket has no position: it may have driven all over the city
     _refuse_too_many(len(fixed) + len(moving), since, until, resolution)
     return ShapedQuery(
         [s.id for s in fixed],
@@ -122,11 +123,12 @@ def _shaped(
         decimals,
         asked.cursor,
         asked.limit,
+        grant.areas,
     )
 
 
-def _chosen(shape: Shape, streams: Sequence[Datastream], asked: ReadingQuery) -> list[Datastream]:
-    granted = permitted(shape, streams)
+def _chosen(grant: Grant, streams: Sequence[Datastream], asked: ReadingQuery) -> list[Datastream]:
+    granted = permitted(grant, streams)
     for name in sorted(asked.properties or ()):
         if all(s.property != name for s in granted):
             raise NotFound(
@@ -162,9 +164,25 @@ def _is_inside(stream: Datastream, bbox: Bbox, decimals: int | None) -> bool:
     return position is not None and bbox.holds(position)
 
 
-def permitted(shape: Shape, streams: Iterable[Datastream]) -> list[Datastream]:
-    """Return the datastreams whose existence the shape lets through."""
-    return [s for s in streams if shape.properties is None or s.property in shape.properties]
+def permitted(grant: Grant, streams: Iterable[Datastream]) -> list[Datastream]:
+    """Return the datastreams whose existence the grant lets through."""
+    return [s for s in streams if withheld(grant, s) is None]
+
+
+def withheld(grant: Grant, stream: Datastream) -> str | None:
+    """Return why a grant does not let a datastream through, None if it does.
+
+    What moves is let through; where it was decides about each of its readings.
+    """
+    chosen = grant.shape.properties
+    if chosen is not None and stream.property not in chosen:
+        return f"the agreement does not cover '{stream.property}'"
+    if grant.areas and not stream.moving:
+        if stream.position is None:
+            return "it has no position, and there is an area"
+        if not all(area.holds(stream.position) for area in grant.areas):
+            return "it stands outside the area"
+    return None
 
 
 def rounded(position: Position | None, decimals: int | None) -> Position | None:

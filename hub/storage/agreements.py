@@ -10,7 +10,7 @@ from hub.domain.agreements import Dossier, Side, Terms
 from hub.domain.audit import Event
 from hub.domain.sharing import AgreementState, Feed, Shape
 from hub.errors import NotFound
-from hub.storage import audit, sharing
+from hub.storage import audit, places, sharing
 from hub.storage.pool import Db, Record
 from hub.storage.sql import statement
 
@@ -113,7 +113,7 @@ def _terms_row(terms: Terms) -> tuple[object, ...]:
         terms.purpose, terms.legal_basis, terms.valid_from, terms.valid_until,
         None if shape.properties is None else sorted(shape.properties), shape.finest_resolution,
         shape.delay, shape.position_decimals, shape.history, terms.review_at, terms.notice,
-        terms.onward_sharing, terms.cost_share, terms.decision,
+        terms.onward_sharing, terms.cost_share, terms.decision, places.polygon(shape.area),
     )  # fmt: skip
 
 
@@ -121,7 +121,7 @@ def _dossier(row: Record) -> Dossier:
     properties = row["properties"]
     shape = Shape(
         None if properties is None else frozenset(properties), row["finest_resolution"],
-        row["delay"], row["position_decimals"], row["history"],
+        row["delay"], row["position_decimals"], row["history"], places.area(row["area"]),
     )  # fmt: skip
     terms = Terms(
         row["purpose"], row["legal_basis"], shape, row["valid_from"], row["valid_until"],

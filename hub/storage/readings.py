@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from hub.domain.queries import BatchMark, Bucket, Cursor, Raw, Row, ShapedQuery
+from hub.storage.places import polygons
 from hub.storage.pool import Db
 from hub.storage.sql import statement
 
@@ -45,7 +46,7 @@ async def _history_raw(db: Db, query: ShapedQuery) -> list[Raw]:
     box = query.bbox or (None, None, None, None)
     rows = await db.fetch(
         _HISTORY_RAW, streams, query.since, query.until, *after, query.position_decimals, *box,
-        list(query.fixed), query.limit,
+        list(query.fixed), query.limit, polygons(query.areas),
     )  # fmt: skip
     return [Raw(*row) for row in rows]
 
@@ -71,8 +72,9 @@ async def latest(db: Db, query: ShapedQuery) -> list[Row]:
             newest[row.datastream_id] = row  # rows come in the order of time
         return list(newest.values())
     rows = await db.fetch(
-        _LATEST, [*query.fixed, *query.moving], query.since, query.until, query.position_decimals
-    )
+        _LATEST, [*query.fixed, *query.moving], query.since, query.until, query.position_decimals,
+        list(query.fixed), polygons(query.areas),
+    )  # fmt: skip
     found = [Raw(*row) for row in rows]
     if query.bbox is None:
         return list(found)
@@ -99,5 +101,6 @@ async def of_batches(db: Db, query: ShapedQuery, batches: Sequence[BatchMark]) -
     rows = await db.fetch(
         _OF_BATCHES, [batch.id for batch in batches], [*query.fixed, *query.moving],
         max(min(times), query.since), max(times), query.until, query.position_decimals,
+        list(query.fixed), polygons(query.areas),
     )  # fmt: skip
     return [Raw(*row) for row in rows]

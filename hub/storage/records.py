@@ -21,6 +21,9 @@ class Records:
     async def candidate_feeds(self, organisation: str) -> list[Feed]:
         return await sharing.candidate_feeds(self._db, organisation)
 
+    async def listed_feeds(self) -> list[Feed]:
+        return await sharing.listed_feeds(self._db)
+
     async def agreements(self, feeds: Sequence[str], organisation: str) -> list[Agreement]:
         return await sharing.agreements(self._db, feeds, organisation)
 

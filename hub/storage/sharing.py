@@ -7,8 +7,9 @@ from datetime import datetime
 import asyncpg
 
 from hub.domain.sensing import Datastream, Position
-from hub.domain.sharing import Agreement, AgreementState, Feed, FeedState, Scope, Shape
+from hub.domain.sharing import Agreement, AgreementState, Feed, FeedState, Principal, Scope, Shape
 from hub.errors import Conflict, NotFound
+from hub.storage import places
 from hub.storage.pool import Db, Record
 from hub.storage.sql import statement
 
@@ -16,6 +17,9 @@ _FEED = statement("sharing", "feed")
 _READABLE_FEEDS = statement("sharing", "readable_feeds")
 _AGREEMENTS = statement("sharing", "agreements")
 _ALL_FEEDS = statement("sharing", "all_feeds")
+_AGREEMENTS_ABOUT = statement("sharing", "agreements_about")
+_APPLICATION = statement("sharing", "application")
+_LISTED_FEEDS = statement("sharing", "listed_feeds")
 _ALL_AGREEMENTS = statement("sharing", "all_agreements")
 _INSERT_FEED = statement("sharing", "insert_feed")
 _INSERT_AGREEMENT = statement("sharing", "insert_agreement")
@@ -31,12 +35,12 @@ _LIST_KEYS = statement("sharing", "list_keys")
 
 async def feed(db: Db, feed_id: str) -> Feed | None:
     row = await db.fetchrow(_FEED, feed_id)
-    return _feed(row) if row else None
+    return feed_of(row) if row else None
 
 
 async def candidate_feeds(db: Db, organisation: str) -> list[Feed]:
     """Return the feeds that an organisation owns or has an agreement about, its own or public."""
-    return [_feed(row) for row in await db.fetch(_READABLE_FEEDS, organisation)]
+    return [feed_of(row) for row in await db.fetch(_READABLE_FEEDS, organisation)]
 
 
 async def agreements(db: Db, feeds: Sequence[str], organisation: str) -> list[Agreement]:
@@ -44,8 +48,25 @@ async def agreements(db: Db, feeds: Sequence[str], organisation: str) -> list[Ag
     return [_agreement(row) for row in await db.fetch(_AGREEMENTS, list(feeds), organisation)]
 
 
+async def agreements_about(db: Db, feed_id: str, organisation: str) -> list[Agreement]:
+    """Return every agreement but drafts about a feed with an organisation or with everyone."""
+    return [_agreement(row) for row in await db.fetch(_AGREEMENTS_ABOUT, feed_id, organisation)]
+
+
+async def application(db: Db, application_id: str) -> Principal | None:
+    """Return an application as it is when it asks, None if there is none of that name."""
+    row = await db.fetchrow(_APPLICATION, application_id)
+    if row is None:
+        return None
+    return Principal(row["organisation"], row["id"], frozenset(map(Scope, row["scopes"])))
+
+
 async def all_feeds(db: Db) -> list[Feed]:
-    return [_feed(row) for row in await db.fetch(_ALL_FEEDS)]
+    return [feed_of(row) for row in await db.fetch(_ALL_FEEDS)]
+
+
+async def listed_feeds(db: Db) -> list[Feed]:
+    return [feed_of(row) for row in await db.fetch(_LISTED_FEEDS)]
 
 
 async def all_agreements(db: Db) -> list[Agreement]:
@@ -67,8 +88,9 @@ async def add_feed(db: Db, new: Feed) -> None:
     try:
         added = await db.fetchval(
             _INSERT_FEED, new.id, new.organisation, new.title, new.description, new.licence,
-            new.state, _sorted(new.devices), _sorted(new.kinds), _sorted(new.properties),
-            new.listed,
+            new.state, as_list(new.devices), as_list(new.kinds), as_list(new.properties),
+            new.listed, as_list(new.tags), places.polygon(new.area), new.title_en,
+            new.description_en,
         )  # fmt: skip
     except asyncpg.ForeignKeyViolationError as error:
         raise NotFound(f"there is no organisation '{new.organisation}'") from error
@@ -82,8 +104,8 @@ async def add_agreement(db: Db, new: Agreement) -> Agreement:
     try:
         agreement_id = await db.fetchval(
             _INSERT_AGREEMENT, new.feed, new.consumer, new.state, new.purpose, new.legal_basis,
-            new.valid_from, new.valid_until, _sorted(shape.properties), shape.finest_resolution,
-            shape.delay, shape.position_decimals, shape.history,
+            new.valid_from, new.valid_until, as_list(shape.properties), shape.finest_resolution,
+            shape.delay, shape.position_decimals, shape.history, places.polygon(shape.area),
         )  # fmt: skip
     except asyncpg.ForeignKeyViolationError as error:
         raise NotFound(f"there is no feed '{new.feed}' or organisation '{new.consumer}'") from error
@@ -151,11 +173,13 @@ async def keys(db: Db) -> list[Record]:
     return await db.fetch(_LIST_KEYS)
 
 
-def _feed(row: Record) -> Feed:
+def feed_of(row: Record) -> Feed:
+    """Return the feed in a row that has its columns."""
     return Feed(
         row["id"], row["organisation"], row["title"], row["description"], row["licence"],
         FeedState(row["state"]), _set(row["devices"]), _set(row["kinds"]), _set(row["properties"]),
-        listed=row["listed"],
+        row["listed"], _set(row["tags"]), places.area(row["area"]), row["title_en"],
+        row["description_en"], row["retires_at"], row["confidentiality"],
     )  # fmt: skip
 
 
@@ -165,7 +189,7 @@ def _agreement(row: Record) -> Agreement:
         row["legal_basis"], row["valid_from"], row["valid_until"],
         Shape(
             _set(row["properties"]), row["finest_resolution"], row["delay"],
-            row["position_decimals"], row["history"],
+            row["position_decimals"], row["history"], places.area(row["area"]),
         ),
     )  # fmt: skip
 
@@ -174,5 +198,6 @@ def _set(names: list[str] | None) -> frozenset[str] | None:
     return None if names is None else frozenset(names)
 
 
-def _sorted(names: frozenset[str] | None) -> list[str] | None:
+def as_list(names: frozenset[str] | None) -> list[str] | None:
+    """Return names as the store keeps them."""
     return None if names is None else sorted(names)

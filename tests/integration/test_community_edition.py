@@ -21,6 +21,8 @@ from hub.storage.sql import nouns, statements
 
 URL = os.environ.get("STADSNAV_TEST_COMMUNITY_URL")
 NOW = datetime.now(UTC).replace(microsecond=0)
+AREA = asyncpg.Polygon((17.0, 59.0), (18.0, 59.0), (18.0, 60.0))
+AREA_TEXT = "((17.0,59.0),(18.0,59.0),(18.0,60.0))"
 START = bucket_floor(NOW - timedelta(days=4), timedelta(days=1))
 SECOND = timedelta(seconds=1)
 
@@ -133,14 +135,14 @@ ARGUMENTS = {
         "newest_position": (),
     },
     "readings": {
-        "history_raw": ([1], START, NOW, 0, START, 3, 17.0, 59.0, 18.0, 60.0, [1], 10),
+        "history_raw": ([1], START, NOW, 0, START, 3, 17.0, 59.0, 18.0, 60.0, [1], 10, [AREA_TEXT]),
         "history_binned": ([1], START, NOW, 0, START, timedelta(seconds=10), 10),
         "history_minute": ([1], START, NOW, 0, START, timedelta(minutes=5), 10),
         "history_hour": ([1], START, NOW, 0, START, timedelta(hours=2), 10),
         "history_day": ([1], START, NOW, 0, START, timedelta(days=2), 10),
-        "latest": ([1, 2], START, NOW, None),
+        "latest": ([1, 2], START, NOW, None, [1], [AREA_TEXT]),
         "batches_after": (0, 10),
-        "of_batches": ([1], [1, 2], START, NOW, NOW, 3),
+        "of_batches": ([1], [1, 2], START, NOW, NOW, 3, [1], [AREA_TEXT]),
     },
     "registry": {
         "devices": (),
@@ -204,7 +206,7 @@ ARGUMENTS = {
         "insert_dossier": (
             None, 1, "air", "env", "draft", "provider", "p", "b", None, None, ["no2"],
             timedelta(minutes=15), timedelta(0), 3, timedelta(days=30), None, timedelta(0), False,
-            "", "",
+            "", "", AREA,
         ),
         "lock_dossier": (1,),
         "dossier": (1,),
@@ -215,16 +217,33 @@ ARGUMENTS = {
         "ran_out": (NOW, 10),
         "save_dossier": (
             2, "offered", "p", "b", None, None, ["no2"], timedelta(minutes=15), timedelta(0), 3,
-            timedelta(days=30), None, timedelta(0), False, "", "", "person:anna", None, None,
+            timedelta(days=30), None, timedelta(0), False, "", "", AREA, "person:anna", None,
+            None,
+        ),
+    },
+    "feeds": {
+        "lock_feed": ("air",),
+        "file": ("air",),
+        "consumers": ("air",),
+        "of_owner": ("env", None, "", 10),
+        "save_file": (
+            "air", "Air", "", "", "published", None, ["air"], None, True, ["tag"], AREA, "", "",
+            None, 1, ["anna@example.org"], 1, 1, "person:anna", NOW, "", None, "", "", "", "", "",
         ),
     },
     "sharing": {
-        "insert_feed": ("air", "env", "Air", "", "", "published", None, ["air"], None, True),
+        "insert_feed": (
+            "air", "env", "Air", "", "", "published", None, ["air"], None, True, ["tag"], AREA, "",
+            "",
+        ),
         "parties": (1,),
         "insert_agreement": (
             "air", "public", "active", "p", "b", NOW, None, ["no2"], timedelta(minutes=15),
-            timedelta(0), 3, timedelta(days=30),
+            timedelta(0), 3, timedelta(days=30), AREA,
         ),
+        "agreements_about": ("air", "public"),
+        "application": ("app",),
+        "listed_feeds": (),
         "feed": ("air",),
         "readable_feeds": ("env",),
         "agreements": (["air"], "env"),

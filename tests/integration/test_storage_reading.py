@@ -6,9 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from hub.domain.areas import Area, Bbox
 from hub.domain.durations import bucket_floor
 from hub.domain.queries import Bucket, Cursor, Raw, ShapedQuery
-from hub.domain.sharing import Bbox
+from hub.domain.sensing import Position
 from hub.storage import readings
 from hub.storage.capabilities import detect
 from hub.storage.migrate import migrated_as
@@ -182,3 +183,42 @@ async def test_readings_lie_in_the_kind_of_table_that_the_database_can_have(db, 
         assert await db.fetchval("select relkind from pg_class where relname = 'reading'") == b"r"
     else:
         assert await db.fetchval("select count(*) from show_chunks('reading')") >= 10
+
+
+async def test_an_area_lets_through_what_moved_within_it(db, city, make):
+    """A horseshoe, so that a box would not do; beside an independent look at every position."""
+    bus = city.streams["bus-1", "laeq"]
+    fixed = city.streams["noise-1", "laeq"]
+    ring = [
+        (17, 59),
+        (18, 59),
+        (18, 60),
+        (17.7, 60),
+        (17.7, 59.3),
+        (17.3, 59.3),
+        (17.3, 60),
+        (17, 60),
+    ]
+    area = Area(tuple(Position(*corner) for corner in ring))
+    chosen = random.Random(5)  # noqa: S311
+    driven = [
+        make.reading(
+            bus, make.noon + timedelta(seconds=n), float(n),
+            lon=chosen.uniform(16.8, 18.2), lat=chosen.uniform(58.8, 60.2),
+        )
+        for n in range(400)
+    ]  # fmt: skip
+    lost = make.reading(bus, make.noon + timedelta(seconds=500), 500.0)  # nobody knows where
+    outcome = await make.store_readings(db, *driven, lost, make.reading(fixed, make.noon, 1.0))
+    inside = [r.value for r in driven if area.holds(Position(r.lon, r.lat))]
+    assert 100 < len(inside) < 300
+    query = asked([fixed], make.noon, make.noon + timedelta(hours=1), moving=[bus], areas=[area])
+    rows = await readings.history(db, query)
+    assert sorted(row.value for row in rows) == sorted([1.0, *inside])
+    assert outcome.stored == 402
+    mark = (await readings.batches_after(db, 0, 10))[-1]
+    assert sorted(r.value for r in await readings.of_batches(db, query, [mark])) == sorted(
+        [1.0, *inside]
+    )
+    newest = await readings.latest(db, query)
+    assert [row.datastream_id for row in newest] == [fixed]  # the bus is nowhere now

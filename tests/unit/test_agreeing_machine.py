@@ -19,7 +19,9 @@ from hub.sharing.agreeing import Deed
 
 START = datetime(2026, 11, 23, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
-FEED = Feed("noise", "provider", "Noise", "", "", FeedState.PUBLISHED, listed=True)
+FEED = Feed(
+    "noise", "provider", "Noise", "", "", FeedState.PUBLISHED, listed=True, confidentiality=1
+)
 OFFICERS = {
     who: Actor(f"person:{who}", who, frozenset({Role.DATA_OFFICER}))
     for who in ("provider", "consumer", "stranger")

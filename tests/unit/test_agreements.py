@@ -21,7 +21,7 @@ from hub.domain.agreements import (
 from hub.domain.sharing import AgreementState, Feed, FeedState, Shape
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
-FEED = Feed("noise", "environment", "Noise", "", "", FeedState.PUBLISHED)
+FEED = Feed("noise", "environment", "Noise", "", "", FeedState.PUBLISHED, confidentiality=1)
 TERMS = Terms("Speed limits", "Municipal task", Shape(frozenset({"laeq"})))
 AGREED = Dossier(
     1, 1, 1, "noise", "environment", "traffic", AgreementState.REQUESTED, Side.CONSUMER, TERMS,
@@ -83,7 +83,12 @@ def test_what_is_complete_can_be_agreed():
 @pytest.mark.parametrize(
     ("dossier", "feed", "told"),
     [
-        (AGREED, replace(FEED, state=FeedState.DRAFT), "not classified"),
+        (AGREED, replace(FEED, confidentiality=None), "not classified"),
+        (
+            replace(AGREED, consumer="public"),
+            replace(FEED, confidentiality=2),
+            "too high for everyone",
+        ),
         (AGREED, replace(FEED, state=FeedState.RETIRED), "retired"),
         (replace(AGREED, terms=replace(TERMS, purpose=" ")), FEED, "no purpose"),
         (replace(AGREED, terms=replace(TERMS, legal_basis="")), FEED, "no legal basis"),

@@ -42,7 +42,7 @@ def test_every_route_is_described():
         for path, methods in create_app(SimpleNamespace(version="0")).openapi()["paths"].items()
         for method in (name.upper() for name in methods)
     }
-    described = set(re.findall(r"`((?:GET|POST) /[^`]*)`", read("docs/api.md")))
+    described = set(re.findall(r"`((?:GET|POST|PUT|PATCH|DELETE) /[^`]*)`", read("docs/api.md")))
     assert routes == described
 
 

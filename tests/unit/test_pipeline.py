@@ -17,7 +17,7 @@ from hub.domain.sensing import DeviceState
 from hub.errors import BatchRefused, StoreUnavailable
 from hub.ingest import pipeline as module
 from hub.ingest.arrivals import Arrivals
-from hub.ingest.batching import Examined, batches
+from hub.ingest.batching import Examined, Waiting, batches
 from hub.ingest.conduct import DEFAULT_CONDUCT, Conduct, ConductRule
 from hub.ingest.examining import Examiner
 from hub.ingest.meter import Meter
@@ -51,9 +51,11 @@ class FakeDelivery:
 class FakeSource:
     waiting: list[FakeDelivery]
     told: list[tuple[str, dict]] = field(default_factory=list)
+    taken: int = 0
 
     async def deliveries(self):
         for delivery in self.waiting:
+            self.taken += 1
             yield delivery
         await asyncio.Event().wait()
 
@@ -290,6 +292,33 @@ def test_batching_keeps_the_order_and_forgets_nothing(count, max_size):
         return seen
 
     assert asyncio.run(collect()) == list(range(count))
+
+
+async def test_the_queue_is_bounded_by_readings_however_few_messages_hold_them():
+    class Heavy(Weightless):
+        readings = (1,) * 30
+
+    queue = Waiting(50)
+    for n in range(2):  # a message goes in while there is any room
+        queue.put_nowait(Examined(n, Heavy()))
+    assert queue.full()
+    assert queue.get_nowait().delivery == 0
+    assert not queue.full()
+
+
+async def test_no_more_is_taken_than_a_batch_and_the_queue_hold_while_a_commit_lasts():
+    acknowledged, in_flight = [], []
+    source = FakeSource([FakeDelivery(n, acknowledged) for n in range(500)])
+
+    class Slow(FakeSink):
+        async def store(self, batch):
+            for _ in range(100):
+                await asyncio.sleep(0)
+            in_flight.append(source.taken - len(acknowledged))
+            return await super().store(batch)
+
+    await run_until(make_pipeline(source, Slow()), lambda: len(acknowledged) == 500)
+    assert max(in_flight) == 10 + 20 + 1  # a batch, the queue, and one that waits for room
 
 
 def arrived(number, *, redelivered=False, seconds=0, packet_id=7):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hub.domain.areas import Bbox
 from hub.domain.durations import bucket_ceil, bucket_floor, format_duration, parse_duration
 from hub.domain.identity import is_slug
 from hub.domain.queries import RAW, ReadingQuery
@@ -14,7 +15,6 @@ from hub.domain.sensing import Datastream, Position
 from hub.domain.sharing import (
     Agreement,
     AgreementState,
-    Bbox,
     Feed,
     FeedState,
     Grant,
@@ -87,8 +87,8 @@ class TestDecide:
         [
             ({"valid_until": NOW}, Why.ENDED),
             ({"valid_from": NOW + timedelta(microseconds=1)}, Why.NOT_YET),
-            ({"state": AgreementState.REVOKED}, Why.ENDED),
-            ({"state": AgreementState.SUSPENDED}, Why.ENDED),
+            ({"state": AgreementState.REVOKED}, Why.NOT_ACTIVE),
+            ({"state": AgreementState.SUSPENDED}, Why.NOT_ACTIVE),
         ],
     )
     def test_an_agreement_gives_a_right_only_while_it_is_in_force(self, changes, why):

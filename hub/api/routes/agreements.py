@@ -6,14 +6,19 @@ from http import HTTPStatus
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AwareDatetime,
+    Field,
+)
 
 from hub.api.asking import parse_limit
+from hub.api.bodies import Body, Duration, Polygon
 from hub.api.deps import Caller, Connection, TheHub
 from hub.api.formats import write_time
 from hub.api.idempotency import IdempotencyKey, once
 from hub.domain.agreements import Action, Dossier, Side, Terms
-from hub.domain.durations import format_duration, parse_duration
+from hub.domain.areas import geojson
+from hub.domain.durations import format_duration
 from hub.domain.sharing import AgreementState, Principal, Shape
 from hub.errors import NotAuthenticated, NotFound
 from hub.sharing import agreeing
@@ -43,21 +48,7 @@ class Step(StrEnum):
     SUPERSEDE = "supersede"
 
 
-def _duration(value: object) -> object:
-    if not isinstance(value, str):
-        msg = "write a duration as text: PT15M, P30D"
-        raise ValueError(msg)  # noqa: TRY004  pydantic turns it into its own
-    return parse_duration(value)
-
-
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
-
-
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class ShapeBody(_Body):
+class ShapeBody(Body):
     """What a right lets through; what is left out lets everything through."""
 
     properties: list[str] | None = None
@@ -65,15 +56,17 @@ class ShapeBody(_Body):
     delay: Duration = timedelta()
     position_decimals: Annotated[int | None, Field(ge=0, le=7)] = None
     history: Duration | None = None
+    area: Annotated[Polygon | None, Field(description="a GeoJSON Polygon without holes")] = None
 
     def shape(self) -> Shape:
         chosen = None if self.properties is None else frozenset(self.properties)
         return Shape(
-            chosen, self.finest_resolution, self.delay, self.position_decimals, self.history
-        )
+            chosen, self.finest_resolution, self.delay, self.position_decimals, self.history,
+            self.area,
+        )  # fmt: skip
 
 
-class TermsBody(_Body):
+class TermsBody(Body):
     """What the two agree on."""
 
     purpose: str = Field(max_length=2_000)
@@ -94,7 +87,7 @@ class TermsBody(_Body):
         )  # fmt: skip
 
 
-class DraftBody(_Body):
+class DraftBody(Body):
     """`consumer` is left out by a consumer, who asks for itself."""
 
     feed: str
@@ -103,7 +96,7 @@ class DraftBody(_Body):
     reason: str = Field("", max_length=2_000)
 
 
-class StepBody(_Body):
+class StepBody(Body):
     """`terms` come with a request or an offer, `at` with a termination."""
 
     reason: str = Field("", max_length=2_000)
@@ -233,6 +226,7 @@ def _told_terms(terms: Terms) -> dict[str, Any]:
             "delay": _width(shape.delay),
             "position_decimals": shape.position_decimals,
             "history": _width(shape.history),
+            "area": geojson(shape.area) if shape.area else None,
         },
         "valid_from": _time(terms.valid_from),
         "valid_until": _time(terms.valid_until),

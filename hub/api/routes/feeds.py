@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from email.utils import format_datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
@@ -24,9 +25,10 @@ from hub.api.formats import (
 )
 from hub.api.metrics import DELIVERED
 from hub.api.stream import Subscription, begin_at, follow, open_subscription
+from hub.domain.areas import geojson
 from hub.domain.durations import format_duration
 from hub.domain.queries import Cursor, Row, ShapedQuery
-from hub.domain.sharing import Grant, Shape
+from hub.domain.sharing import Feed, Grant, Shape
 from hub.sharing import gate
 from hub.sharing.shaping import rounded
 
@@ -42,11 +44,25 @@ Accept = Annotated[str, Header()]
 
 
 @router.get("", summary="The feeds you may read")
-async def feeds(records: TheRecords, caller: Caller, hub: TheHub) -> dict[str, Any]:
-    """Without a key: the open feeds. With one: also your own and those agreed with you."""
+async def feeds(
+    records: TheRecords,
+    caller: Caller,
+    hub: TheHub,
+    *,
+    listed: Annotated[bool, Query(description="also those that you may ask for")] = False,
+) -> dict[str, Any]:
+    """Without a key: the open feeds. With one: also your own and those agreed with you.
+
+    `listed=true` adds, as `may_be_asked_for`, what others offer to agree on.
+    """
     gate.check_may_read(caller)
     grants = await gate.readable(records, caller, hub.now())
-    return {"feeds": [_feed(grant) for grant in grants]}
+    told: dict[str, Any] = {"feeds": [_feed(grant) for grant in grants]}
+    if listed:
+        own = {grant.feed.id for grant in grants}
+        others = [feed for feed in await records.listed_feeds() if feed.id not in own]
+        told["may_be_asked_for"] = [_described(feed) for feed in others]
+    return told
 
 
 @router.get("/{feed}", summary="One feed, and what of it you may read")
@@ -95,7 +111,8 @@ async def latest(
     opened = await gate.open_feed(records, caller, feed, hub.now())
     query, rows = await gate.latest(records, opened, asked, hub.now())
     head = {"feed": feed, "resolution": _resolution(query)}
-    return _respond(form, head, _page(opened, rows, ()), query, "latest")
+    response = _respond(form, head, _page(opened, rows, ()), query, "latest")
+    return _warned(response, opened.grant.feed)
 
 
 @router.get("/{feed}/readings", summary="Readings, or their aggregates, over a time")
@@ -126,7 +143,7 @@ async def readings(
         "to": write_time(query.until),
         "next": following,
     }
-    return _respond(form, head, page, query, "readings")
+    return _warned(_respond(form, head, page, query, "readings"), opened.grant.feed)
 
 
 @router.get(
@@ -147,27 +164,23 @@ async def stream(
     subscription = Subscription(key_of(request), feed, asked)
     right = await open_subscription(hub, subscription)
     position = await begin_at(hub, last_event_id)
-    return StreamingResponse(
+    response = StreamingResponse(
         follow(hub, subscription, right, position),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
+    return _warned(response, right.opened.grant.feed)
 
 
 def _feed(grant: Grant) -> dict[str, Any]:
     feed = grant.feed
     root = f"/api/v1/feeds/{feed.id}"
     return {
-        "id": feed.id,
-        "organisation": feed.organisation,
-        "title": feed.title,
-        "description": feed.description,
-        "licence": feed.licence,
-        "state": feed.state,
+        **_described(feed),
         "access": {
             "agreement": grant.agreement,
             "ends_at": None if grant.ends_at is None else write_time(grant.ends_at),
-            **_shape(grant.shape),
+            **shape_of(grant.shape),
         },
         "links": {
             name: f"{root}/{name}" for name in ("datastreams", "latest", "readings", "stream")
@@ -175,13 +188,29 @@ def _feed(grant: Grant) -> dict[str, Any]:
     }
 
 
-def _shape(shape: Shape) -> dict[str, Any]:
+def _described(feed: Feed) -> dict[str, Any]:
+    return {
+        "id": feed.id,
+        "organisation": feed.organisation,
+        "title": feed.title,
+        "title_en": feed.title_en,
+        "description": feed.description,
+        "description_en": feed.description_en,
+        "licence": feed.licence,
+        "state": feed.state,
+        "retires_at": None if feed.retires_at is None else write_time(feed.retires_at),
+    }
+
+
+def shape_of(shape: Shape) -> dict[str, Any]:
+    """Write what a right lets through."""
     return {
         "properties": None if shape.properties is None else sorted(shape.properties),
         "finest_resolution": _duration(shape.finest_resolution) or "raw",
         "delay": _duration(shape.delay),
         "position_decimals": shape.position_decimals,
         "history": _duration(shape.history),
+        "area": geojson(shape.area) if shape.area else None,
     }
 
 
@@ -226,6 +255,13 @@ def _respond(
     return StreamingResponse(
         _written(form, head, page, query), media_type=MEDIA_TYPES[form], headers=headers
     )
+
+
+def _warned(response: StreamingResponse, feed: Feed) -> StreamingResponse:
+    """Say in a header when a feed will end (RFC 8594): programs have no other eyes."""
+    if feed.retires_at is not None:
+        response.headers["Sunset"] = format_datetime(feed.retires_at, usegmt=True)
+    return response
 
 
 def _written(form: Format, head: dict[str, Any], page: Page, query: ShapedQuery) -> Iterator[bytes]:

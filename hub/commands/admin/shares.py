@@ -1,6 +1,9 @@
 """Share: feeds, agreements about them, and the applications and keys that read them."""
 
+import getpass
+import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,10 +17,13 @@ from hub.commands.admin.terms import (
     show,
     with_database,
 )
+from hub.domain.areas import Area, parse_area
 from hub.domain.durations import format_duration
+from hub.domain.feeds import Classification, FeedFile, faults_of
 from hub.domain.sharing import Agreement, AgreementState, Feed, FeedState, Scope, Shape
 from hub.sharing.keys import new_key
 from hub.storage import sharing
+from hub.storage.feeds import FeedFiles
 from hub.storage.pool import Db
 
 feed = typer.Typer(
@@ -26,6 +32,10 @@ feed = typer.Typer(
 agreement = typer.Typer(no_args_is_help=True, help="Who may read whose feed, and in which shape.")
 application = typer.Typer(no_args_is_help=True, help="Systems that read feeds or hand in readings.")
 key = typer.Typer(no_args_is_help=True, help="Keys of applications: shown once, stored hashed.")
+
+AreaFile = Annotated[
+    Path | None, typer.Option(exists=True, help="GeoJSON Polygon: only what is measured in it")
+]
 
 
 @feed.command("create")
@@ -44,23 +54,62 @@ def feed_create(
     properties: Annotated[
         list[str] | None, typer.Option("--property", help="only these observed properties")
     ] = None,
+    tags: Annotated[list[str] | None, typer.Option("--tag", help="devices with this tag")] = None,
+    area: Annotated[
+        Path | None,
+        typer.Option(help="a GeoJSON Polygon: only what is measured in it", exists=True),
+    ] = None,
+    klassa: Annotated[
+        str | None,
+        typer.Option(help="confidentiality,integrity,availability from 0 to 3, such as 1,2,1"),
+    ] = None,
 ) -> None:
     """Publish a selection of an organisation's datastreams; matching devices join by themselves.
 
-    Example: stadsnav admin feed create noise --organisation environment --title Noise --kind noise
+    Without --klassa it is not classified, and nobody can agree about it over the API. Example:
+    stadsnav admin feed create noise --organisation environment --title Noise --kind noise
+    --klassa 1,2,1
     """
+    decided = _classification(klassa)
     new = Feed(
         id_, owner, title, description, licence, FeedState.PUBLISHED, names_of(devices),
-        names_of(kinds), names_of(properties), listed,
+        names_of(kinds), names_of(properties), listed, names_of(tags), _area(area),
+        confidentiality=decided.confidentiality if decided else None,
     )  # fmt: skip
 
     async def work(db: Db) -> None:
         async with db.transaction():
-            await sharing.add_feed(db, new)
-            await operator(db, "feed.create", f"feed/{id_}", owner)
+            await FeedFiles(db).add(FeedFile(new, classification=decided))
+            await operator(db, "feed.create", f"feed/{id_}", owner, klassa=klassa)
         typer.echo(f"feed {id_}: {len(await sharing.datastreams(db, id_))} datastreams")
 
     with_database(work)
+
+
+def _classification(levels: str | None) -> Classification | None:
+    if levels is None:
+        return None
+    try:
+        confidentiality, integrity, availability = (int(level) for level in levels.split(","))
+    except ValueError as error:
+        raise typer.BadParameter("write --klassa as three levels: 1,2,1") from error
+    who, now = f"operator:{getpass.getuser()}", datetime.now(UTC)
+    decided = Classification(confidentiality, integrity, availability, who, now)
+    if faults := faults_of(decided):
+        raise typer.BadParameter("; ".join(faults))
+    return decided
+
+
+def _area(file: Path | None) -> Area | None:
+    if file is None:
+        return None
+    try:
+        told = json.loads(file.read_text())
+        # QGIS exports a feature, or a collection of one.
+        told = told["features"][0] if told.get("type") == "FeatureCollection" else told
+        return parse_area(told["geometry"] if told.get("type") == "Feature" else told)
+    except (ValueError, LookupError, AttributeError) as error:
+        raise typer.BadParameter(f"{file}: {error}") from error
 
 
 @feed.command("list")
@@ -70,8 +119,8 @@ def feed_list() -> None:
     async def work(db: Db) -> None:
         feeds = await sharing.all_feeds(db)
         show(
-            ("id", "organisation", "title", "licence", "state"),
-            [(f.id, f.organisation, f.title, f.licence, f.state) for f in feeds],
+            ("id", "organisation", "title", "licence", "state", "confidentiality"),
+            [(f.id, f.organisation, f.title, f.licence, f.state, f.confidentiality) for f in feeds],
         )
 
     with_database(work)
@@ -94,6 +143,10 @@ def agreement_create(
         int | None, typer.Option(min=0, max=7, help="decimals of a degree; 3 is about 100 m")
     ] = None,
     history: Annotated[str | None, typer.Option(help="nothing older than this: P30D")] = None,
+    area: Annotated[
+        Path | None,
+        typer.Option(help="a GeoJSON Polygon: only what is measured in it", exists=True),
+    ] = None,
     valid_from: Annotated[str | None, typer.Option(help="default now")] = None,
     valid_until: Annotated[str | None, typer.Option(help="default for ever")] = None,
 ) -> None:
@@ -107,7 +160,7 @@ def agreement_create(
         raise typer.BadParameter("--valid-until must be after --valid-from")
     shape = Shape(
         names_of(properties), parse_width(finest_resolution), parse_width(delay) or timedelta(),
-        position_decimals, parse_width(history),
+        position_decimals, parse_width(history), _area(area),
     )  # fmt: skip
     terms = Agreement(
         0, feed_id, consumer, AgreementState.ACTIVE, purpose, legal_basis, since, until, shape
@@ -146,6 +199,7 @@ def _told(shape: Shape) -> str:
         shape.delay and f"{format_duration(shape.delay)} late",
         shape.position_decimals is not None and f"{shape.position_decimals} decimals",
         shape.history and f"back {format_duration(shape.history)}",
+        shape.area and "in an area",
     ]
     return "; ".join(part for part in parts if part) or "everything"
 

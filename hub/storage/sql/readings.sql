@@ -1,6 +1,7 @@
 -- name: history_raw
 -- One page in the order of the key, so that the next begins where this ended. Positions are
--- rounded before the box looks at them: a box must not find out more than the answer says.
+-- rounded before the box looks at them: a box must not find out more than the answer says. Areas
+-- belong to the grant, not to the question, and look at the true position.
 select r.datastream_id, r.time, r.value, r.text, r.quality,
        case when $6::int is null then r.lon else round(r.lon::numeric, $6)::float8 end as lon,
        case when $6::int is null then r.lat else round(r.lat::numeric, $6)::float8 end as lat
@@ -13,6 +14,9 @@ where r.datastream_id = any($1::int[])
                between $7 and $9
            and case when $6::int is null then r.lat else round(r.lat::numeric, $6)::float8 end
                between $8 and $10))
+  and (r.datastream_id = any($11::int[])
+       or not exists (select from unnest((select $13::text[]::polygon[])) a (area)
+                      where (a.area @> point(r.lon, r.lat)) is not true))
 order by r.datastream_id, r.time
 limit $12;
 
@@ -68,6 +72,9 @@ cross join lateral (
     where datastream_id = s.id and time >= $2 and time < $3
     order by time desc limit 1
 ) r
+where (r.datastream_id = any($5::int[])
+       or not exists (select from unnest((select $6::text[]::polygon[])) a (area)
+                      where (a.area @> point(r.lon, r.lat)) is not true))
 order by r.datastream_id;
 
 -- name: batches_after
@@ -83,4 +90,7 @@ select r.datastream_id, r.time, r.value, r.text, r.quality,
 from reading r
 where r.batch_id = any($1::bigint[]) and r.datastream_id = any($2::int[])
   and r.time >= $3 and r.time <= $4 and r.time < $5
+  and (r.datastream_id = any($7::int[])
+       or not exists (select from unnest((select $8::text[]::polygon[])) a (area)
+                      where (a.area @> point(r.lon, r.lat)) is not true))
 order by r.time, r.datastream_id;
