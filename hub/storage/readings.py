@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from hub.domain.queries import BatchMark, Bucket, Cursor, Raw, Row, ShapedQuery
+from hub.domain.retention import Kept
 from hub.storage.places import polygons
 from hub.storage.pool import Db
 from hub.storage.sql import statement
@@ -14,13 +15,17 @@ _LATEST = statement("readings", "latest")
 _BATCHES_AFTER = statement("readings", "batches_after")
 _OF_BATCHES = statement("readings", "of_batches")
 
-# The coarsest source whose buckets fill the asked ones exactly.
-_SOURCES = (
-    (timedelta(days=1), statement("readings", "history_day")),
-    (timedelta(hours=1), statement("readings", "history_hour")),
-    (timedelta(minutes=1), statement("readings", "history_minute")),
-    (timedelta(seconds=1), statement("readings", "history_binned")),
-)
+_SOURCES = {
+    Kept.DAY: statement("readings", "history_day"),
+    Kept.HOUR: statement("readings", "history_hour"),
+    Kept.MINUTE: statement("readings", "history_minute"),
+    Kept.RAW: statement("readings", "history_binned"),
+}
+# Days that begin at a full hour of UTC are made of hours, all others of minutes.
+_LOCAL_SOURCES = {
+    Kept.HOUR: statement("readings", "local_hour"),
+    Kept.MINUTE: statement("readings", "local_minute"),
+}
 
 _BEFORE_ALL = Cursor(0, datetime(1, 1, 1, tzinfo=UTC))  # datastream ids begin at 1
 
@@ -34,10 +39,14 @@ async def history(db: Db, query: ShapedQuery) -> list[Row]:
     if query.resolution is None:
         return list(await _history_raw(db, query))
     streams, after = _from_cursor([*query.fixed, *query.moving], query.cursor)
-    source = _source(query.resolution)
+    local = query.starts is not None
+    source = (_LOCAL_SOURCES if local else _SOURCES)[query.source]
+    buckets = query.starts if local else query.resolution
+    whole = query.whole_since
     rows = await db.fetch(
-        source, streams, query.since, query.until, *after, query.resolution, query.limit
-    )
+        source, streams, query.since, query.until, *after, buckets, query.limit,
+        None if whole is None else [whole.get(stream, query.since) for stream in streams],
+    )  # fmt: skip
     return [Bucket(*row) for row in rows]
 
 
@@ -55,10 +64,6 @@ def _from_cursor(streams: Sequence[int], cursor: Cursor | None) -> tuple[list[in
     """Leave out the datastreams that earlier pages have finished."""
     after = cursor or _BEFORE_ALL
     return sorted(stream for stream in streams if stream >= after.datastream_id), after
-
-
-def _source(resolution: timedelta) -> str:
-    return next(source for width, source in _SOURCES if not resolution % width)
 
 
 async def latest(db: Db, query: ShapedQuery) -> list[Row]:

@@ -227,7 +227,10 @@ begin
     ) d
     join hour_kept h on h.datastream_id = d.stream
                     and h.bucket >= d.day and h.bucket < d.day + interval '1 day'
-    where d.day < p.day
+    where d.day < p.day and not exists (            -- of a day in part there is no roll-up again
+        select from datastream s join forgotten f on f.property = s.property
+        where s.id = d.stream and f.class = 'hour' and f.since > d.day
+    )
     group by 1, 2
     on conflict (datastream_id, bucket) do update set
         (count, good, implausible, clock_ahead, sum, min, max, first, last)
@@ -235,9 +238,25 @@ begin
               excluded.sum, excluded.min, excluded.max, excluded.first, excluded.last);
 end $$;
 
--- What maintenance has to do here itself: all of it.
-create function rolls_up_by_itself() returns boolean language sql immutable as $$ select false $$;
+-- Until when to roll up next, null if there is nothing to do: no more than a day at a time, and no
+-- day without readings.
+create function next_roll_up(until timestamptz) returns timestamptz language sql stable as $$
+    select least(date_bin('1 minute', until, '2001-01-01 00:00Z'),
+                 date_bin('1 day', greatest(p.minute, oldest.time), '2001-01-01 00:00Z')
+                     + interval '1 day')
+    from rollup_progress p
+    cross join lateral (select min(time) as time from reading where time >= p.minute) oldest
+    where p.minute < date_bin('1 minute', until, '2001-01-01 00:00Z') and oldest.time is not null
+$$;
+
+create function rolled_up_since() returns timestamptz language sql immutable as $$
+    select timestamptz '-infinity'
+$$;
+
+-- Nothing of this runs by itself here.
 create function shift_refresh() returns void language sql as $$ select $$;
 create function background_jobs()
 returns table (job text, succeeded_at timestamptz, failures bigint, every interval)
-language sql stable as $$ select null, null::timestamptz, null::bigint, null::interval where false $$;
+language sql stable as $$
+    select null, null::timestamptz, null::bigint, null::interval where false
+$$;

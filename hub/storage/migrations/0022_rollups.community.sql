@@ -123,15 +123,64 @@ $$;
 insert into late_hour
 select distinct datastream_id, time_bucket(interval '1 hour', time), clock_timestamp() from reading;
 
--- Roll up the readings before `until`, without waiting for the policies.
-create procedure roll_up(until timestamptz) language plpgsql as $$
+-- Since when everything that a class is made from is still there, for every datastream: a refresh
+-- must never look further back. It would find nothing, and keep that.
+create function made_since(kept text) returns timestamptz language sql stable as $$
+    select max(since) from forgotten
+    where class = case kept when 'minute' then 'raw' when 'hour' then 'minute' else 'hour' end
+$$;
+
+-- The policies refresh no further back than the shortest retention of what they read.
+create function shift_refresh() returns void language plpgsql as $$
+declare
+    job record;
 begin
-    call refresh_continuous_aggregate('reading_minute', null, until);
-    commit;
-    call refresh_continuous_aggregate('reading_hour', null, until);
-    commit;
-    call refresh_continuous_aggregate('reading_day', null, until);
+    for job in
+        select j.job_id, j.config, s.begins
+        from timescaledb_information.jobs j
+        join timescaledb_information.continuous_aggregates c
+          on j.hypertable_name = c.materialization_hypertable_name
+        join (values
+            ('reading_minute', (select min(raw) from retention)),
+            ('reading_hour', (select min(minute) from retention)),
+            ('reading_day', (select min(hour) from retention))
+        ) as s (view, begins) on s.view = c.view_name
+        where j.proc_name = 'policy_refresh_continuous_aggregate'
+          and (j.config ->> 'start_offset')::interval is distinct from s.begins
+    loop
+        perform alter_job(job.job_id, config => job.config || jsonb_build_object(
+            'start_offset', job.begins::text));
+    end loop;
 end $$;
+
+-- The policies roll up by themselves: there is nothing to do step by step.
+create function next_roll_up(until timestamptz) returns timestamptz language sql stable as $$
+    select null::timestamptz
+$$;
+
+-- Roll up the readings before `until`, without waiting for the policies. A refresh refuses a window
+-- without a whole bucket.
+create procedure roll_up(until timestamptz) language plpgsql as $$
+declare
+    level record;
+begin
+    for level in
+        select kept, since from (values ('minute', interval '1 minute'), ('hour', '1 hour'),
+                                        ('day', '1 day')) as l (kept, width)
+        cross join lateral made_since(kept) as since
+        where since is null
+           or time_bucket(width, since + width - interval '1 us') + width <= until
+    loop
+        call refresh_continuous_aggregate(('reading_' || level.kept)::regclass, level.since, until);
+        commit;
+    end loop;
+end $$;
+
+-- Late hours before this stay marked, and are answered from the readings as long as those are kept.
+create function rolled_up_since() returns timestamptz language sql stable as $$
+    select coalesce(greatest(made_since('minute'), made_since('day') + interval '1 day'),
+                    '-infinity')
+$$;
 
 -- Roll up again what late readings changed: these hours, and their days. Only what was invalidated
 -- is computed; that it is done for all datastreams together is how continuous aggregates are.
@@ -155,31 +204,6 @@ begin
             call refresh_continuous_aggregate('reading_day', days[i], days[i] + interval '1 day');
             commit;
         end if;
-    end loop;
-end $$;
-
-create function rolls_up_by_itself() returns boolean language sql immutable as $$ select true $$;
-
--- A refresh must never look where retention has been: it would find nothing, and keep that.
-create function shift_refresh() returns void language plpgsql as $$
-declare
-    job record;
-begin
-    for job in
-        select j.job_id, j.config, s.begins
-        from timescaledb_information.jobs j
-        join timescaledb_information.continuous_aggregates c
-          on j.hypertable_name = c.materialization_hypertable_name
-        join (values
-            ('reading_minute', (select min(raw) from retention)),
-            ('reading_hour', (select min(minute) from retention)),
-            ('reading_day', (select min(hour) from retention))
-        ) as s (view, begins) on s.view = c.view_name
-        where j.proc_name = 'policy_refresh_continuous_aggregate'
-          and (j.config ->> 'start_offset')::interval is distinct from s.begins
-    loop
-        perform alter_job(job.job_id, config => job.config || jsonb_build_object(
-            'start_offset', job.begins::text));
     end loop;
 end $$;
 
