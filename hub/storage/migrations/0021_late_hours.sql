@@ -46,11 +46,11 @@ create table maintenance (
 create function mark_late_hours() returns trigger language plpgsql as $$
 declare
     settled timestamptz := rolled_up_until();
+    marked  timestamptz := clock_timestamp();
 begin
     if new.first_time < settled then
         insert into late_hour as l (datastream_id, hour, marked_at)
-        select distinct r.datastream_id, date_bin('1 hour', r.time, '2001-01-01 00:00Z'),
-               clock_timestamp()
+        select distinct r.datastream_id, date_bin('1 hour', r.time, '2001-01-01 00:00Z'), marked
         from reading r
         where r.batch_id = new.id and r.time >= new.first_time and r.time < settled
           and not exists (
@@ -59,7 +59,7 @@ begin
               where d.id = r.datastream_id and f.class = 'raw' and r.time < f.since
           )
         order by 1, 2                               -- two writers never wait for each other
-        on conflict (datastream_id, hour) do update set marked_at = clock_timestamp();
+        on conflict (datastream_id, hour) do update set marked_at = marked;
     end if;
     return null;
 end $$;
