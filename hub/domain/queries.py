@@ -45,7 +45,8 @@ class ShapedQuery:
     whose readings each have a position: within every one of `areas`, and, rounded, in `bbox`.
     `starts` are those of buckets which are not all equally long. `source` is the class of history
     that answers; what of it is kept no longer is `missing`, and buckets that begin before their
-    datastream's time in `whole_since` are left out, for part of them is.
+    datastream's time in `whole_since` are left out, for part of them is. The newest readings are
+    expected after `look_first`.
     """
 
     fixed: Sequence[int]
@@ -62,6 +63,7 @@ class ShapedQuery:
     source: Kept = Kept.RAW
     missing: Sequence[Missing] = ()
     whole_since: Mapping[int, datetime] | None = None
+    look_first: datetime | None = None
 
 
 class Raw(NamedTuple):

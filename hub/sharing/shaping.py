@@ -15,6 +15,7 @@ from hub.errors import BadRequest, NotFound, OutsideGrant
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 DEFAULT_PERIOD = timedelta(days=1)  # what `readings` without `from` looks back
+RECENT = timedelta(days=2)  # where the newest reading of all but silent devices is
 MAX_BUCKETS = 2_000_000  # per question: a year of minutes of four datastreams
 
 
@@ -43,7 +44,8 @@ def shape_latest(
     resolution = _resolution(grant.shape, asked.resolution)
     back = now - BEGINNING if resolution is None else min(100 * resolution, now - BEGINNING)
     window = _window(grant.shape, _grid(resolution, None), now - back, _AFTER_ALL, now)
-    return _shaped(grant, streams, asked, window)
+    look_first = now - grant.shape.delay - RECENT
+    return replace(_shaped(grant, streams, asked, window), look_first=look_first)
 
 
 def shape_stream(

@@ -76,15 +76,25 @@ async def latest(db: Db, query: ShapedQuery) -> list[Row]:
         for row in await history(db, replace(query, limit=most)):
             newest[row.datastream_id] = row  # rows come in the order of time
         return list(newest.values())
-    rows = await db.fetch(
-        _LATEST, [*query.fixed, *query.moving], query.since, query.until, query.position_decimals,
-        list(query.fixed), polygons(query.areas),
-    )  # fmt: skip
-    found = [Raw(*row) for row in rows]
-    if query.bbox is None:
-        return list(found)
+    found = await _latest_raw(db, query)
     fixed = frozenset(query.fixed)
     return [row for row in found if row.datastream_id in fixed or _inside(row, query)]
+
+
+async def _latest_raw(db: Db, query: ShapedQuery) -> list[Raw]:
+    """Look at the newest days first: what is found there needs no look at all the other chunks."""
+    wanted, until, found = {*query.fixed, *query.moving}, query.until, []
+    for since in (max(query.look_first or query.since, query.since), query.since):
+        rows = await db.fetch(
+            _LATEST, list(wanted), since, until, query.position_decimals, list(query.fixed),
+            polygons(query.areas),
+        )  # fmt: skip
+        found += [Raw(*fields) for *fields, is_let_through in rows if is_let_through]
+        wanted -= {row["datastream_id"] for row in rows}
+        if not wanted or since <= query.since:
+            break
+        until = min(until, since)
+    return sorted(found)
 
 
 def _inside(row: Raw, query: ShapedQuery) -> bool:

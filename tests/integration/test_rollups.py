@@ -114,7 +114,7 @@ def told(rows):
 
 @pytest.fixture
 async def model(db):
-    """A device with two properties: one keeps what came first, one is overwritten by corrections."""
+    """Two devices: of one the first of a key stays, the other may correct what it said."""
     number, streams, overwriting = next(_numbers), {}, set()
     await registry.add_organisation(db, f"owner-{number}", "Owner")
     for name, rule in ((f"kept-{number}", "keep"), (f"corrected-{number}", "overwrite")):
@@ -266,12 +266,11 @@ async def test_the_views_for_people_say_the_same(db, model, write, make):
         }
 
 
-@pytest.mark.parametrize(
-    ("change", "hours"), [(datetime(2025, 3, 30, tzinfo=UTC), 23), (datetime(2025, 10, 26, tzinfo=UTC), 25)]
-)  # fmt: skip
+@pytest.mark.parametrize(("month", "day", "hours"), [(3, 30, 23), (10, 26, 25)])
 async def test_local_days_have_23_and_25_hours_when_the_clock_changes(
-    db, model, write, make, change, hours
+    db, model, write, make, month, day, hours
 ):
+    change = datetime(2025, month, day, tzinfo=UTC)
     since, until = change - 3 * DAY, change + 3 * DAY
     await write(some(model, make, since, until, 200))
     await assert_exact(db, model, since, until, STOCKHOLM)

@@ -108,20 +108,20 @@ having (h.datastream_id, ($6::timestamptz[])[width_bucket(h.bucket, $6::timestam
 order by 1, 2 limit $7;
 
 -- name: latest
--- One look at the end of each datastream's index.
+-- One look at the end of each datastream's index. Whether an area lets the newest through is told,
+-- not filtered: an older one that it would let through is not the newest.
 select r.datastream_id, r.time, r.value, r.text, r.quality,
        case when $4::int is null then r.lon else round(r.lon::numeric, $4)::float8 end as lon,
-       case when $4::int is null then r.lat else round(r.lat::numeric, $4)::float8 end as lat
+       case when $4::int is null then r.lat else round(r.lat::numeric, $4)::float8 end as lat,
+       (r.datastream_id = any($5::int[])
+        or not exists (select from unnest((select $6::text[]::polygon[])) a (area)
+                       where (a.area @> point(r.lon, r.lat)) is not true)) as is_let_through
 from unnest($1::int[]) as s (id)
 cross join lateral (
     select * from reading
     where datastream_id = s.id and time >= $2 and time < $3
     order by time desc limit 1
-) r
-where (r.datastream_id = any($5::int[])
-       or not exists (select from unnest((select $6::text[]::polygon[])) a (area)
-                      where (a.area @> point(r.lon, r.lat)) is not true))
-order by r.datastream_id;
+) r;
 
 -- name: batches_after
 -- Batches become visible in the order of their positions, so a cursor never misses one.
