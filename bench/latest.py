@@ -24,8 +24,8 @@ from hub.storage.migrate import migrate
 from hub.storage.pool import Db, connect
 
 DATASTREAMS = 1_000
-READINGS = 20_000_000
 EVERY = timedelta(minutes=1)
+DAYS = 15  # 20 million readings, less what the slow and the dead do not say
 SLOW = 50  # of the datastreams report once a day
 DEAD = 50  # have been silent for the last half of the time
 ASKED = 60
@@ -71,8 +71,7 @@ async def database() -> AsyncIterator[str]:
 
 async def fill(db: Db, now: datetime) -> int:
     """Write a reading per datastream and minute, a day at a time; return how many there are."""
-    span = EVERY * (READINGS // DATASTREAMS)
-    since, half = now - span, now - span / 2
+    since, half = now - timedelta(days=DAYS), now - timedelta(days=DAYS / 2)
     while since < now:
         until = min(since + timedelta(days=1), now)
         await db.execute(FILL, since, until, EVERY, DATASTREAMS, SLOW, DEAD, half)
@@ -123,7 +122,7 @@ async def measure(db: Db) -> dict[str, object]:
 async def main() -> None:
     async with database() as url, connect(url) as db:
         capability = await migrate(db)
-        say(f"writing {READINGS} readings of {DATASTREAMS} datastreams ({capability})")
+        say(f"writing {DAYS} days of {DATASTREAMS} datastreams ({capability})")
         now = datetime.now(UTC).replace(second=0, microsecond=0)
         stored = await fill(db, now)
         say("asking")

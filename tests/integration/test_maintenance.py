@@ -202,9 +202,7 @@ async def test_chunks_are_sized_by_the_measured_rate(db, city, make, settings):
     stream = city.streams["noise-1", "laeq"]
     await make.store_readings(db, make.reading(stream, NOW))
     await make.store_readings(db, make.reading(stream, NOW + HOUR))
-    await db.execute(
-        "update batch set committed_at = now() - interval '3 hours' where position = 1"
-    )
+    await db.execute("update batch set committed_at = now() - interval '3 h' where position = 1")
     await run_maintain(settings, once=True)
     width = await maintenance.chunk_interval(db)
     chunked = await migrated_as(db) is not Capability.PLAIN

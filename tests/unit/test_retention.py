@@ -140,17 +140,18 @@ class TestRules:
         assert (end.minute, end.second) == (0, 0)
 
 
-class TestMissing:
-    GONE = {("laeq", Kept.RAW): NOW - 30 * DAY, ("laeq", Kept.MINUTE): NOW - 60 * DAY}
+GONE = {("laeq", Kept.RAW): NOW - 30 * DAY, ("laeq", Kept.MINUTE): NOW - 60 * DAY}
 
+
+class TestMissing:
     def test_nothing_is_missing_where_the_range_is_kept(self):
-        assert missing(["laeq", "no2"], Kept.RAW, NOW - 29 * DAY, self.GONE) == []
-        assert missing(["no2"], Kept.RAW, NOW - 90 * DAY, self.GONE) == []
+        assert missing(["laeq", "no2"], Kept.RAW, NOW - 29 * DAY, GONE) == []
+        assert missing(["no2"], Kept.RAW, NOW - 90 * DAY, GONE) == []
 
     def test_it_says_what_reaches_further(self):
-        [lost] = missing(["laeq", "no2"], Kept.RAW, NOW - 90 * DAY, self.GONE)
+        [lost] = missing(["laeq", "no2"], Kept.RAW, NOW - 90 * DAY, GONE)
         assert lost == ("laeq", NOW - 30 * DAY, Kept.MINUTE)
-        [lost] = missing(["laeq"], Kept.MINUTE, NOW - 90 * DAY, self.GONE)
+        [lost] = missing(["laeq"], Kept.MINUTE, NOW - 90 * DAY, GONE)
         assert lost.ask is Kept.HOUR
 
     def test_where_nothing_reaches_further_it_says_so(self):
@@ -161,7 +162,7 @@ class TestMissing:
     def test_buckets_kept_in_part_are_left_out_for_their_datastreams_only(self):
         streams = {stream.id: stream for stream in STREAMS}
         query = shaped(ReadingQuery(since=NOW - 90 * DAY, resolution=15 * MINUTE))
-        short = shorten(query, streams, self.GONE)
+        short = shorten(query, streams, GONE)
         assert short.whole_since == {1: NOW - 60 * DAY, 2: query.since}
         assert shorten(query, streams, {}) == query
 
