@@ -151,6 +151,16 @@ class ApiSettings(_Group):
         return "http" if self.certificate_file is None else "https"
 
 
+class MaintainSettings(_Group):
+    model_config = SettingsConfigDict(
+        env_prefix="STADSNAV_MAINTAIN_", frozen=True, env_ignore_empty=True
+    )
+
+    rejections_days: int = Field(
+        90, ge=0, le=36_500, description="rejections are deleted after so many days; 0: never"
+    )
+
+
 class Settings:
     """All groups together, checked against each other."""
 
@@ -160,6 +170,7 @@ class Settings:
             self.mqtt = MqttSettings()
             self.ingest = IngestSettings()
             self.api = ApiSettings()
+            self.maintain = MaintainSettings()
         except ValidationError as error:
             raise ConfigurationError(_first_fault(error)) from error
         self._check()
@@ -228,7 +239,13 @@ class Settings:
         return self.mqtt.url.get_secret_value()
 
 
-GROUPS: tuple[type[_Group], ...] = (DatabaseSettings, MqttSettings, IngestSettings, ApiSettings)
+GROUPS: tuple[type[_Group], ...] = (
+    DatabaseSettings,
+    MqttSettings,
+    IngestSettings,
+    ApiSettings,
+    MaintainSettings,
+)
 
 
 def _first_fault(error: ValidationError) -> str:

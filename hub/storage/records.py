@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 
 from hub.domain.queries import BatchMark, Raw, Row, ShapedQuery
+from hub.domain.retention import Forgotten
 from hub.domain.sensing import Datastream
 from hub.domain.sharing import Agreement, Feed
-from hub.storage import readings, sharing
+from hub.storage import readings, retention, sharing
 from hub.storage.pool import Db
 
 
@@ -35,6 +36,9 @@ class Records:
 
     async def latest(self, query: ShapedQuery) -> list[Row]:
         return await readings.latest(self._db, query)
+
+    async def forgotten(self) -> Forgotten:
+        return await retention.forgotten(self._db)
 
     async def of_batches(self, query: ShapedQuery, batches: Sequence[BatchMark]) -> list[Raw]:
         return await readings.of_batches(self._db, query, batches)
