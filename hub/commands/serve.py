@@ -24,9 +24,11 @@ from hub.settings import ApiSettings, Settings
 from hub.storage.bell import BATCH, REGISTRY, RIGHTS, Bells
 from hub.storage.ledger import Ledger
 from hub.storage.pool import Store, open_store
+from hub.storage.rights import Role
 from hub.web import pages
 
 START_PATIENCE_S = 60
+INTAKE_SIZE = 4  # connections
 STOP_PATIENCE_S = 1
 
 
@@ -35,13 +37,18 @@ async def run_api(settings: Settings) -> None:
     check_api_files(settings.api, datetime.now(UTC))
     await check_port_is_free(settings.api.port, "STADSNAV_API_PORT")
     url = settings.database_url
-    async with open_store(url, size=settings.database.pool_size, wait_s=START_PATIENCE_S) as store:
+    size = settings.database.pool_size
+    async with (
+        open_store(url, size=size, wait_s=START_PATIENCE_S, role=Role.API) as store,
+        # Readings handed in over HTTP are taken in as ingest would: the API may not write any.
+        open_store(url, size=INTAKE_SIZE, role=Role.INGEST) as intake,
+    ):
         await check_migrated(store)
-        keeper = RegistryKeeper(store, CONNECTOR)
+        keeper = RegistryKeeper(intake, CONNECTOR)
         await keeper.load()
         bells = Bells()
         changes = bells.on(REGISTRY)
-        hub = _hub(settings, store, keeper, bells)
+        hub = _hub(settings, store, intake, keeper, bells)
         async with asyncio.TaskGroup() as group:
             background = [
                 group.create_task(bells.listen(url), name="bells"),
@@ -60,15 +67,17 @@ async def run_api(settings: Settings) -> None:
                 task.cancel()
 
 
-def _hub(settings: Settings, store: Store, keeper: RegistryKeeper, bells: Bells) -> Hub:
+def _hub(
+    settings: Settings, store: Store, intake: Store, keeper: RegistryKeeper, bells: Bells
+) -> Hub:
     examiner = examiner_of(settings.ingest)
-    receiver = HttpReceiver(keeper, Ledger(store), examiner)
+    receiver = HttpReceiver(keeper, Ledger(intake), examiner)
     return Hub(
         store=store,
         news=bells.on(BATCH, RIGHTS),
         rights=bells.on(RIGHTS),
         receive=receiver.receive,
-        replay=Replayer(store, examiner).step,
+        replay=Replayer(intake, examiner).step,
         check_password=is_password,
         new_password=new_password,
         hash_password=hash_password,
@@ -78,7 +87,7 @@ def _hub(settings: Settings, store: Store, keeper: RegistryKeeper, bells: Bells)
         secure_cookies=settings.api.secure_cookies or settings.api.scheme == "https",
         version=version("stadsnav"),
         guesses=Guesses(settings.api.quarantine_failures or None),
-        quarantine=partial(quarantine, store),
+        quarantine=partial(quarantine, intake),
         broker_hook=_broker_hook(settings),
     )
 
