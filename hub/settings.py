@@ -25,6 +25,16 @@ class DatabaseSettings(_Group):
         None, description="postgresql://user:password@host:5432/database; `up` embeds one if unset"
     )
     pool_size: int = Field(10, ge=2, le=200, description="connections per process, at most")
+    replica_url: SecretStr | None = Field(
+        None, description="a streaming replica that the API reads rows from; rights never"
+    )
+    replica_lag_s: float = Field(
+        5, gt=0, description="a replica that is further behind than this is not read from"
+    )
+
+    @property
+    def replica(self) -> str | None:
+        return None if self.replica_url is None else self.replica_url.get_secret_value()
 
 
 class MqttSettings(_Group):

@@ -24,6 +24,7 @@ from hub.settings import ApiSettings, Settings
 from hub.storage.bell import BATCH, REGISTRY, RIGHTS, Bells
 from hub.storage.ledger import Ledger
 from hub.storage.pool import Store, open_store
+from hub.storage.replica import Replica, open_replica
 from hub.storage.rights import Role
 from hub.web import pages
 
@@ -42,17 +43,24 @@ async def run_api(settings: Settings) -> None:
         open_store(url, size=size, wait_s=START_PATIENCE_S, role=Role.API) as store,
         # Readings handed in over HTTP are taken in as ingest would: the API may not write any.
         open_store(url, size=INTAKE_SIZE, role=Role.INGEST) as intake,
+        open_replica(
+            store,
+            settings.database.replica,
+            size=size,
+            bound_s=settings.database.replica_lag_s,
+        ) as replica,
     ):
         await check_migrated(store)
         keeper = RegistryKeeper(intake, CONNECTOR)
         await keeper.load()
         bells = Bells()
         changes = bells.on(REGISTRY)
-        hub = _hub(settings, store, intake, keeper, bells)
+        hub = _hub(settings, store, intake, replica, keeper, bells)
         async with asyncio.TaskGroup() as group:
             background = [
                 group.create_task(bells.listen(url), name="bells"),
                 group.create_task(keeper.follow(changes), name="registry"),
+                group.create_task(replica.watch(), name="replica"),
             ]
             config = _config(hub, settings.api)
             if config.ssl and settings.api.certificate_file and settings.api.key_file:
@@ -68,7 +76,12 @@ async def run_api(settings: Settings) -> None:
 
 
 def _hub(
-    settings: Settings, store: Store, intake: Store, keeper: RegistryKeeper, bells: Bells
+    settings: Settings,
+    store: Store,
+    intake: Store,
+    replica: Replica,
+    keeper: RegistryKeeper,
+    bells: Bells,
 ) -> Hub:
     examiner = examiner_of(settings.ingest)
     receiver = HttpReceiver(keeper, Ledger(intake), examiner)
@@ -86,6 +99,7 @@ def _hub(
         stream_s=settings.api.stream_s,
         secure_cookies=settings.api.secure_cookies or settings.api.scheme == "https",
         version=version("stadsnav"),
+        replica=replica,
         guesses=Guesses(settings.api.quarantine_failures or None),
         quarantine=partial(quarantine, intake),
         broker_hook=_broker_hook(settings),

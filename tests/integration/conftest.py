@@ -21,6 +21,7 @@ from hub.ingest.examining import Examiner
 from hub.storage.bell import BATCH, RIGHTS, Bells
 from hub.storage.ledger import Ledger
 from hub.storage.pool import open_store
+from hub.storage.replica import Replica
 from hub.storage.rights import Role
 
 PAYLOAD_BYTES = 4096
@@ -53,7 +54,7 @@ async def _maker_of_hubs(store, intake, bells):
         plain = {
             "payload_bytes": PAYLOAD_BYTES, "max_limit": 1000, "stream_s": 30,
             "secure_cookies": False, "version": "test", "guesses": Guesses(5),
-            "quarantine": partial(quarantine, intake),
+            "replica": Replica(store, None, 5), "quarantine": partial(quarantine, intake),
         }  # fmt: skip
         return Hub(
             store=store,

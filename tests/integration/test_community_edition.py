@@ -190,6 +190,7 @@ ARGUMENTS = {
         "has_jobs": (),
         "jobs": (),
     },
+    "replica": {"written": (), "replayed": ()},
     "operation": {
         "connectors": (),
         "rejected_by_reason": (),
