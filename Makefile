@@ -5,7 +5,7 @@ STADSNAV := .venv/bin/stadsnav
 PYTHON   := .venv/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help up test check lint types layers format bench chaos clean
+.PHONY: help up test check lint types layers format bench chaos leaks clean
 
 help:  ## show what there is
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -37,9 +37,13 @@ bench: .venv/runtime.stamp  ## print the figures that README and docs state
 	@$(PYTHON) -m bench.backlog
 	@$(PYTHON) -m bench.latency
 	@$(PYTHON) -m bench.read
+	@$(PYTHON) -m bench.provisioning
 
 chaos: .venv/runtime.stamp  ## hurt a hub in every way we know; ARGS=--short for a selection
 	@$(PYTHON) -m bench.chaos $(ARGS)
+
+leaks: .venv/dev.stamp  ## ask as everybody in every way, a million times, for what must not show
+	@$(PYTHON) -m bench.leaks --decisions 1000000 $(ARGS)
 
 clean:  ## remove the environment and caches; the data in .stadsnav stays
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

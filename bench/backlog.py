@@ -50,7 +50,7 @@ async def waiting_million(hub: BenchHub, count: int) -> dict[str, object]:
     say(f"{count} messages wait (published at {rate:.0f}/s); ingest starts")
     async with connect(hub.database_url) as db, hub.command("ingest") as child:
         await _until(lambda: _have_received(db, count // 20))
-        async with standing_still(hub.database):
+        async with standing_still(_own(hub)):
             await asyncio.sleep(STANDS_S)
         await _until(lambda: _have_received(db, count))
         peak = peak_mb(child)
@@ -79,7 +79,7 @@ async def qos0_overflow(hub: BenchHub, *, who: str, day: int) -> dict[str, objec
     ):
         before = await _received(db)
         await _until(lambda: _is_connected(db))
-        async with standing_still(hub.database if who == "database" else ingest):
+        async with standing_still(_own(hub) if who == "database" else ingest):
             with Publisher(hub.mqtt_port) as publisher:
                 messages = SINGLE.messages(QOS0_MESSAGES, DEVICES, long_ago(day))
                 rate = await asyncio.to_thread(publisher.publish_all, messages, 0)
@@ -191,6 +191,13 @@ async def _until_quiet(look: Callable[[], Awaitable[tuple[int, int]]]) -> None:
 
 
 QUIET_S = 13  # ingest reports every 5 s, Mosquitto every 10 s
+
+
+def _own(hub: BenchHub) -> Child:
+    """Return the hub's database, which is an embedded one here."""
+    if hub.database is None:
+        raise ValueError("only an embedded database can be stopped")
+    return hub.database
 
 
 async def main(count: int) -> None:

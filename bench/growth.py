@@ -21,6 +21,7 @@ from bench.ingest import COMMITTED_AFTER, OURS
 from bench.payloads import PROPERTIES, WIDE, long_ago
 from bench.publishing import Publisher
 from bench.report import finish, median, say
+from hub.storage.capabilities import Capability, detect
 from hub.storage.ledger import newest_position
 from hub.storage.pool import Db, connect
 
@@ -50,7 +51,8 @@ select s, $1::timestamptz + step * $2::interval, 20 + (s + step) % 1000 / 100.0,
 from generate_series(0, $3::int - 1) as step, generate_series(1, $4::int) as s
 order by step, s
 """
-SIZES = "select pg_table_size('reading') as heap, pg_indexes_size('reading') as indexes"
+SIZE = "select pg_total_relation_size('reading')"
+CHUNKS_SIZE = "select hypertable_size('reading')"
 
 
 async def fill(hub: BenchHub, millions: int) -> None:
@@ -99,8 +101,9 @@ class Sizes:
     async def of(cls, hub: BenchHub) -> "Sizes":
         async with connect(hub.database_url) as db:
             readings = await db.fetchval("select count(*) from reading")
-            heap, indexes = await db.fetchrow(SIZES) or (0, 0)
-        return cls(readings, round((heap + indexes) / 1e9, 2))
+            plain = await detect(db) is Capability.PLAIN
+            size = await db.fetchval(SIZE if plain else CHUNKS_SIZE)
+        return cls(readings, round(size / 1e9, 2))
 
 
 def check_room(millions: int) -> None:
@@ -114,9 +117,14 @@ def check_room(millions: int) -> None:
         )
 
 
-async def main(millions: int) -> None:
+async def main(millions: int, server: str | None) -> None:
     check_room(millions)
-    async with bench_hub(DEVICES, PROPERTIES) as full, bench_hub(DEVICES, PROPERTIES) as empty:
+    async with (
+        bench_hub(DEVICES, PROPERTIES, server) as full,
+        bench_hub(DEVICES, PROPERTIES, server) as empty,
+    ):
+        async with connect(full.database_url) as db:
+            capability = await detect(db)
         await fill(full, millions)
         before = await Sizes.of(full)
         rates: dict[str, list[float]] = {"full": [], "empty": []}
@@ -131,6 +139,7 @@ async def main(millions: int) -> None:
         finish(
             "bench.growth",
             {
+                "store": capability,
                 "stored_readings": before.readings,
                 "stored_gigabytes": before.gigabytes,
                 "readings_per_s_when_stored": round(median(rates["full"])),
@@ -149,5 +158,7 @@ def _in_turn(round_: int, full: BenchHub, empty: BenchHub) -> list[tuple[str, Be
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--millions", type=int, default=5, help="readings to store beforehand")
+    parser.add_argument("--server", help="make both databases here, such as on a TimescaleDB")
     parser.add_argument("--json", action="store_true", help="one JSON object on the last line")
-    asyncio.run(main(parser.parse_args().millions))
+    arguments = parser.parse_args()
+    asyncio.run(main(arguments.millions, arguments.server))

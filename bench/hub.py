@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 from urllib.request import urlopen
 
 from hub.broker.access import hash_password
@@ -35,7 +36,7 @@ class BenchHub:
     """What runs, and where."""
 
     folder: Path
-    database: Child
+    database: Child | None  # None where it is on a server that was given
     broker: Child
     database_url: str
     mqtt_port: int
@@ -95,15 +96,15 @@ def _answers(url: str) -> bool:
 
 @asynccontextmanager
 async def bench_hub(
-    devices: int, properties: Sequence[str] = (PROPERTY,)
+    devices: int, properties: Sequence[str] = (PROPERTY,), server: str | None = None
 ) -> AsyncIterator[BenchHub]:
-    """Run database and broker, with registered devices of all these properties in one feed."""
+    """Run database and broker, with registered devices of all these properties in one feed.
+
+    With the URL of a `server` the database is a new one there instead of an embedded one.
+    """
     folder = Path(tempfile.mkdtemp(prefix="stadsnav-bench-"))
     try:
-        async with postgres.running(folder / "postgres", folder / "postgres.log") as (
-            url,
-            database,
-        ):
+        async with _database(folder, server) as (url, database):
             async with connect(url) as db:
                 await migrate(db)
                 key = await _register(db, devices, properties)
@@ -111,6 +112,22 @@ async def bench_hub(
                 yield BenchHub(folder, database, running.child, url, running.port, free_port(), key)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@asynccontextmanager
+async def _database(folder: Path, server: str | None) -> AsyncIterator[tuple[str, Child | None]]:
+    if server is None:
+        async with postgres.running(folder / "postgres", folder / "postgres.log") as running:
+            yield running
+        return
+    name = folder.name.replace("-", "_").lower()
+    async with connect(server) as db:
+        await db.execute(f'create database "{name}"')
+    try:
+        yield urlunsplit(urlsplit(server)._replace(path=f"/{name}")), None
+    finally:
+        async with connect(server) as db:
+            await db.execute(f'drop database "{name}" with (force)')
 
 
 @asynccontextmanager

@@ -1,5 +1,6 @@
 """The command line, and the one place that sees every part of the hub."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -9,16 +10,19 @@ import typer
 
 from hub.commands import admin, simulate
 from hub.commands.admin.terms import parse_time, with_database
+from hub.commands.backing_up import back_up
+from hub.commands.backing_up import restore as restore_backup
 from hub.commands.doctor import Verdict, examine
 from hub.commands.here import DATA, settings_here
 from hub.commands.ingest import run_ingest
 from hub.commands.maintain import run_maintain
 from hub.commands.operating import audit_ledger, show_status
 from hub.commands.serve import run_api
-from hub.commands.terminal import EXIT_FAILED, run
+from hub.commands.terminal import EXIT_FAILED, fail, run
 from hub.commands.up import run_up
 from hub.logs import configure_logging
 from hub.settings import Settings
+from hub.storage.migrate import Migration, pending
 from hub.storage.migrate import migrate as migrate_schema
 from hub.storage.pool import connect
 
@@ -69,18 +73,85 @@ def up(
 
 
 @app.command()
-def migrate() -> None:
+def migrate(
+    *,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="only say what would run, and what each of it locks")
+    ] = False,
+) -> None:
     """Bring the schema of STADSNAV_DATABASE_URL up to date; safe to repeat.
 
-    Example: STADSNAV_DATABASE_URL=postgresql://hub@db/hub stadsnav migrate
+    Each migration is a transaction of its own: killed in between, the next run goes on after the
+    last that was applied. Several that start at once wait for each other.
+
+    Example: STADSNAV_DATABASE_URL=postgresql://hub@db/hub stadsnav migrate --plan
     """
 
     async def work() -> None:
         async with connect(Settings().database_url) as db:
+            if plan:
+                _tell_plan(await pending(db))
+                return
             capability = await migrate_schema(db, lambda name: typer.echo(f"applied {name}"))
         typer.echo(f"the schema is up to date ({capability})")
 
     run(work)
+
+
+def _tell_plan(missing: Sequence[Migration]) -> None:
+    for migration in missing:
+        typer.echo(f"{migration.number:04} {migration.name}")
+        typer.echo(f"     {migration.purpose}")
+        typer.echo(f"     locks: {migration.locks}")
+    typer.echo(f"{len(missing)} would run" if missing else "the schema is up to date")
+
+
+Jobs = Annotated[int, typer.Option(min=1, max=64, help="tables at a time")]
+
+
+@app.command()
+def backup(
+    folder: Annotated[Path, typer.Argument(help="a new folder; it appears when it is whole")],
+    jobs: Jobs = 2,
+) -> None:
+    """Write everything into a folder, as of one moment, while the hub goes on.
+
+    With pg_dump, and with counts and checksums of every table and day to compare a restored
+    database with. Example: stadsnav backup /srv/backups/2026-11-23
+    """
+
+    async def work() -> None:
+        made = await back_up(settings_here().database_url, folder, jobs=jobs, tell=_tell)
+        rows = sum(part.rows for part in made.parts.values())
+        typer.echo(f"{folder}: {rows} rows in {len(made.parts)} parts, migration {made.migration}")
+
+    run(work)
+
+
+@app.command()
+def restore(
+    folder: Annotated[Path, typer.Argument(help="what `backup` wrote", exists=True)],
+    jobs: Jobs = 2,
+) -> None:
+    """Restore a backup into the empty database of STADSNAV_DATABASE_URL, and compare.
+
+    Ends with an error that names every table and day that is not as it was.
+
+    Example: STADSNAV_DATABASE_URL=postgresql://hub@db/new stadsnav restore /srv/backups/2026-11-23
+    """
+
+    async def work() -> None:
+        differing = await restore_backup(Settings().database_url, folder, jobs=jobs, tell=_tell)
+        if differing:
+            fail("the restored database differs:\n  " + "\n  ".join(differing))
+        typer.echo("restored, and everything is as it was; `stadsnav migrate --plan` says if this")
+        typer.echo("version needs more of the schema than the one that made the backup")
+
+    run(work)
+
+
+def _tell(what: str) -> None:
+    typer.echo(f"  {what}", err=True)
 
 
 @app.command()

@@ -132,6 +132,14 @@ class ApiSettings(_Group):
         None, description="serve HTTPS with this certificate and its chain (PEM); unset: HTTP"
     )
     key_file: Path | None = Field(None, description="its private key, without a passphrase")
+    quarantine_failures: int = Field(
+        1_000,
+        ge=0,
+        description="a device whose password was so often wrong in an hour is quarantined; 0: no",
+    )
+    broker_hook_secret: SecretStr | None = Field(
+        None, min_length=20, description="what a broker that asks the hub (EMQX) proves itself with"
+    )
     secure_cookies: bool = Field(
         False,
         description="the page's session cookie is Secure: set it behind a proxy with TLS; with a "

@@ -15,6 +15,8 @@ from hub.api.routes import (
     access,
     agreements,
     audit,
+    broker,
+    devices,
     feeds,
     health,
     operation,
@@ -52,12 +54,14 @@ def create_app(hub: Hub) -> FastAPI:
         feeds.router,
         publishing.router,
         access.router,
+        devices.router,
         readings.router,
         agreements.router,
         audit.router,
         operation.router,
     ):
         app.include_router(router, dependencies=[Depends(KEY)])
+    app.include_router(broker.router)
     app.include_router(health.router)
     return app
 

@@ -1,10 +1,11 @@
 """What every request may use: made once by the composition root, kept on the application."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from hub.domain.intake import Receipt, Replayed
+from hub.fleet.guessing import Guesses
 from hub.storage.bell import Bell
 from hub.storage.pool import Store
 from hub.storage.rejections import Filter
@@ -17,11 +18,20 @@ Replay = Callable[[Filter, int, int | None], Awaitable[Replayed]]
 
 
 @dataclass(frozen=True, slots=True)
+class BrokerHook:
+    """For a broker that asks the hub: the secret it proves itself with; the hub's users, hashed."""
+
+    secret: str
+    users: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Hub:
     """The running hub as the way out sees it.
 
     `news` rings when something was stored or a right changed, `rights` for the latter alone.
-    `check_password` compares a device's password with the broker's hash of it.
+    `check_password` compares a device's password with the broker's hash of it, `hash_password`
+    makes such a hash, `new_password` a password. `quarantine` shuts a device out, with a reason.
     """
 
     store: Store
@@ -30,11 +40,16 @@ class Hub:
     receive: Receive
     replay: Replay
     check_password: Callable[[str, str], bool]
+    new_password: Callable[[], str]
+    hash_password: Callable[[str], str]
     payload_bytes: int
     max_limit: int
     stream_s: float
     secure_cookies: bool
     version: str
+    guesses: Guesses
+    quarantine: Callable[[str, str], Awaitable[None]]
+    broker_hook: BrokerHook | None = None
 
     def now(self) -> datetime:
         return datetime.now(UTC)

@@ -27,10 +27,12 @@ async def once(
     work: Callable[[], Awaitable[Any]],
     *,
     status: HTTPStatus = HTTPStatus.OK,
+    remembered: Callable[[Any], Any] = lambda answer: answer,
 ) -> Response:
     """Do the work in a transaction, at most once per key of an actor, and answer with its JSON.
 
     Only what succeeded is remembered: a refused request changed nothing and may be tried again.
+    What is kept is the answer as `remembered` returns it, which leaves out what is shown once.
     Raises Conflict where the same key came with another request.
     """
     async with db.transaction():
@@ -41,9 +43,11 @@ async def once(
                 if known.request != digest:
                     raise Conflict("this Idempotency-Key was used for another request already")
                 return _answer(known.body.encode(), known.status)
-        body = orjson.dumps(await work())
+        answer = await work()
+        body = orjson.dumps(answer)
         if key is not None:
-            answered = idempotency.Answered(digest, status, body.decode())
+            kept = orjson.dumps(remembered(answer)).decode()
+            answered = idempotency.Answered(digest, status, kept)
             await idempotency.remember(db, actor, key, answered)
     return _answer(body, status)
 

@@ -6,6 +6,9 @@ import hmac
 import secrets
 from collections.abc import Iterable
 
+from hub.domain.devices import SECOND, device_of_user, user_name
+from hub.domain.topics import readings_topic, receipts_topic
+
 # Mosquitto's own default. A generated password has 160 bits: no iteration makes it harder to
 # guess, and every reconnecting device costs the broker this many.
 ITERATIONS = 101
@@ -54,8 +57,11 @@ def password_file(hub: tuple[str, str], devices: Iterable[tuple[str, str]]) -> s
     return "".join(f"{user}:{hashed}\n" for user, hashed in [*own, *devices])
 
 
-def acl_file(hub_user: str, shut_out: Iterable[str] = ()) -> str:
-    """Render Mosquitto's acl_file, which names of the devices only those that are shut out.
+def acl_file(hub_user: str, shut_out: Iterable[str] = (), users: Iterable[str] = ()) -> str:
+    """Render Mosquitto's acl_file, which names of the devices only those that are exceptions.
+
+    Of the `users` those are the second ones of a device, whose name is not that of their topic.
+    `shut_out` devices are denied everything.
 
     Without a password they cannot sign in; but Mosquitto asks none of who has a certificate, nor of
     who is connected already. To name all the others would take it quadratic time to read.
@@ -70,10 +76,21 @@ def acl_file(hub_user: str, shut_out: Iterable[str] = ()) -> str:
         for user in hub_users(hub_user)
         if user != DOCTOR
     )
-    denied = "".join(f"user {device}\ntopic deny #\n\n" for device in shut_out)
+    second = "".join(
+        f"user {user}\n"
+        f"topic write {readings_topic(device_of_user(user))}\n"
+        f"topic read {receipts_topic(device_of_user(user))}\n\n"
+        for user in users
+        if user.endswith(SECOND)
+    )
+    denied = "".join(
+        f"user {user}\ntopic deny #\n\n"
+        for device in shut_out
+        for user in (device, user_name(device, 2))
+    )
     return (
         "# Written by Stadsnav from its registry.\n"
-        f"{own}{denied}"
+        f"{own}{second}{denied}"
         "pattern write v1/devices/%u/readings\n"
         "pattern read v1/devices/%u/receipts\n"
     )

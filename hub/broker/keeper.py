@@ -33,7 +33,7 @@ def keep(
     """Write users and rights if they changed and tell Mosquitto; return whether they did."""
     users = password_file((files.hub_user, files.hub_hash), devices)
     changed = [
-        _replace(files.acl, acl_file(files.hub_user, shut_out)),
+        _replace(files.acl, acl_file(files.hub_user, shut_out, [user for user, _ in devices])),
         _replace(files.passwords, users),
     ]
     if not any(changed):
@@ -62,7 +62,20 @@ def _replace(path: Path, text: str) -> bool:
 
 def _reload(pid_file: Path) -> None:
     try:
-        os.kill(int(pid_file.read_text()), signal.SIGHUP)
+        pid = int(pid_file.read_text())
+        if _is_another(pid):
+            # A broker that was killed leaves its number behind, and somebody else may get it.
+            log.warning("%s names process %d, which is no mosquitto", pid_file, pid)
+            return
+        os.kill(pid, signal.SIGHUP)
     except (OSError, ValueError) as error:
         # It reads the files when it starts, so it cannot miss them.
         log.warning("mosquitto was not told to read its users again: %s", error)
+
+
+def _is_another(pid: int) -> bool:
+    """Tell whether a process is known not to be Mosquitto; only Linux says what it is."""
+    try:
+        return "mosquitto" not in Path(f"/proc/{pid}/comm").read_text()
+    except OSError:
+        return False

@@ -4,19 +4,22 @@ import asyncio
 import contextlib
 import ssl
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 
 import uvicorn
 
 from hub.api.app import create_app
-from hub.api.context import Hub
-from hub.broker.access import is_password
+from hub.api.context import BrokerHook, Hub
+from hub.broker.access import hash_password, hub_users, is_password, new_password
 from hub.commands.ingest import check_migrated, examiner_of
-from hub.commands.keeping import RegistryKeeper
+from hub.commands.keeping import RegistryKeeper, quarantine
 from hub.commands.receiving import CONNECTOR, HttpReceiver
 from hub.commands.replaying import Replayer
 from hub.commands.securing import check_api_files, take_in_renewed
 from hub.embedded.network import check_port_is_free
+from hub.errors import ConfigurationError
+from hub.fleet.guessing import Guesses
 from hub.settings import ApiSettings, Settings
 from hub.storage.bell import BATCH, REGISTRY, RIGHTS, Bells
 from hub.storage.ledger import Ledger
@@ -67,12 +70,30 @@ def _hub(settings: Settings, store: Store, keeper: RegistryKeeper, bells: Bells)
         receive=receiver.receive,
         replay=Replayer(store, examiner).step,
         check_password=is_password,
+        new_password=new_password,
+        hash_password=hash_password,
         payload_bytes=settings.ingest.payload_bytes,
         max_limit=settings.api.max_limit,
         stream_s=settings.api.stream_s,
         secure_cookies=settings.api.secure_cookies or settings.api.scheme == "https",
         version=version("stadsnav"),
+        guesses=Guesses(settings.api.quarantine_failures or None),
+        quarantine=partial(quarantine, store),
+        broker_hook=_broker_hook(settings),
     )
+
+
+def _broker_hook(settings: Settings) -> BrokerHook | None:
+    if settings.api.broker_hook_secret is None:
+        return None
+    if settings.mqtt.hub_password_hash is None:
+        raise ConfigurationError(
+            "STADSNAV_MQTT_HUB_PASSWORD_HASH is not set, so the broker that asks us would shut the "
+            "hub itself out: `stadsnav admin broker-hash` makes one"
+        )
+    hashed = settings.mqtt.hub_password_hash.get_secret_value()
+    users = dict.fromkeys(hub_users(settings.mqtt.hub_username), hashed)
+    return BrokerHook(settings.api.broker_hook_secret.get_secret_value(), users)
 
 
 def _config(hub: Hub, settings: ApiSettings) -> uvicorn.Config:

@@ -157,12 +157,12 @@ async def _broker(
     password = secrets.token_hex(20)
     hashed, user, port = hash_password(password), settings.mqtt.hub_username, settings.mqtt.port
     async with connect(url) as db:
-        devices = await registry.credentials(db)
+        devices, _ = await registry.credentials(db)
         shut_out = await registry.shut_out(db)
     passwords, acl = folder.broker / "passwords", folder.broker / "acl"
     for path, text in (
         (passwords, password_file((user, hashed), devices)),
-        (acl, acl_file(user, shut_out)),
+        (acl, acl_file(user, shut_out, [name for name, _ in devices])),
     ):
         path.touch(mode=0o600)
         path.write_text(text)

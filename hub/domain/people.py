@@ -1,6 +1,7 @@
 """Who acts for an organisation, and in which role?"""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 
@@ -31,3 +32,16 @@ class Actor:
     id: str
     organisation: str | None
     roles: frozenset[Role] = frozenset()
+
+
+HUB = Actor("hub", None)  # what happens by itself is done by it
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """Somebody's step: who, when, why, and under which decision it is filed."""
+
+    actor: Actor
+    at: datetime
+    reason: str = ""
+    decision: str = ""

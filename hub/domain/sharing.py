@@ -14,6 +14,7 @@ class Scope(StrEnum):
     READ = "feeds:read"
     WRITE = "readings:write"
     OPERATE = "hub:operate"
+    MANAGE = "devices:manage"
 
 
 class FeedState(StrEnum):
@@ -131,7 +132,9 @@ class Principal:
     def actor(self) -> Actor:
         """Return who acts, as the audit names it."""
         who = f"person:{self.person}" if self.person else f"application:{self.application}"
-        return Actor(who, self.organisation, self.roles)
+        # To manage devices is what a technician does.
+        manages = {Role.TECHNICIAN} if Scope.MANAGE in self.scopes else set()
+        return Actor(who, self.organisation, self.roles | manages)
 
 
 @dataclass(frozen=True, slots=True)

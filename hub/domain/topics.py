@@ -21,3 +21,29 @@ def device_of(topic: str) -> str | None:
     if len(levels) != _LEVELS or levels[:2] != ["v1", "devices"] or levels[3] != "readings":
         return None
     return levels[2] if is_slug(levels[2]) else None
+
+
+def device_may(device: str, action: str, topic: str, *, retain: bool = False) -> bool:
+    """Tell whether a device may `publish` to a topic, or `subscribe` to a filter.
+
+    Compared letter by letter: a filter with a wildcard, or shared, is none of its own.
+    """
+    if action == "publish":
+        return topic == readings_topic(device) and not retain
+    return action == "subscribe" and topic == receipts_topic(device)
+
+
+def hub_may(action: str, topic: str) -> bool:
+    """Tell whether the hub's own processes may: read all readings, tell devices, deliver."""
+    if action == "subscribe":
+        levels = topic.split("/", 2)
+        shared = levels[0] == "$share" and len(levels) > 2  # noqa: PLR2004  group, then filter
+        return (levels[2] if shared else topic) == readings_topic("+")
+    levels = topic.split("/")
+    return (
+        action == "publish"
+        and len(levels) == _LEVELS
+        and (levels[1], levels[3]) in (("devices", "receipts"), ("feeds", "readings"))
+        and levels[0] == "v1"
+        and is_slug(levels[2])
+    )

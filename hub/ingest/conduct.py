@@ -15,7 +15,8 @@ class ConductRule:
 
     `rate` messages per second in the long run, and `burst` at once: what piled up at the broker
     while the hub, or the device, was away is no flood. `excess` refused messages, or `bad_times`
-    readings in a row with an impossible time, and the device is quarantined; None: never.
+    readings in a row with an impossible time while at least as many messages of others were right,
+    and the device is quarantined; None: never.
     """
 
     rate: float = 50.0
@@ -38,6 +39,16 @@ class _Bucket:
         self.excess = 0
 
 
+class _Streak:
+    """Readings in a row with an impossible time, and how many messages were good before them."""
+
+    __slots__ = ("bad", "good_before")
+
+    def __init__(self, good_before: int) -> None:
+        self.good_before = good_before
+        self.bad = 0
+
+
 class Conduct:
     """How the devices of one connector have behaved of late, by topic: each has its own.
 
@@ -47,7 +58,8 @@ class Conduct:
     def __init__(self, rule: ConductRule = DEFAULT_CONDUCT) -> None:
         self._rule = rule
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
-        self._bad_times: OrderedDict[str, int] = OrderedDict()
+        self._bad_times: OrderedDict[str, _Streak] = OrderedDict()
+        self._good = 0  # messages of all devices together whose times could be right
 
     def admits(self, topic: str, now_s: float) -> bool:
         """Tell whether another message is within the topic's share, and count it."""
@@ -71,14 +83,19 @@ class Conduct:
     def note(self, topic: str, intake: Intake) -> None:
         """Remember whether the times of a message could be right."""
         bad = sum(lost.readings for lost in intake.rejections if lost.reason in _IMPOSSIBLE)
+        # Without a time of its own a reading shows nothing of any clock.
+        self._good += sum(one.time != one.received_at for one in intake.readings[:1])
         if intake.readings or not bad:
             if intake.readings and self._bad_times:
                 self._bad_times.pop(topic, None)
             return
-        self._bad_times[topic] = self._bad_times.get(topic, 0) + bad
+        streak = self._bad_times.get(topic)
+        if streak is None:
+            streak = self._bad_times[topic] = _Streak(self._good)
+            if len(self._bad_times) > REMEMBERED:
+                self._bad_times.popitem(last=False)
         self._bad_times.move_to_end(topic)
-        if len(self._bad_times) > REMEMBERED:
-            self._bad_times.popitem(last=False)
+        streak.bad += bad
 
     def verdict(self, topic: str) -> str | None:
         """Return why the device should be quarantined, if it should; then its count begins anew."""
@@ -87,8 +104,10 @@ class Conduct:
             told = f"flood: {bucket.excess} messages beyond {rule.rate:g} per second"
             bucket.excess = 0
             return told
-        bad = self._bad_times.get(topic, 0)
-        if rule.bad_times is not None and bad >= rule.bad_times:
-            del self._bad_times[topic]
-            return f"impossible clock: {bad} readings in a row"
-        return None
+        streak = self._bad_times.get(topic)
+        if rule.bad_times is None or streak is None or streak.bad < rule.bad_times:
+            return None
+        if self._good - streak.good_before < rule.bad_times:
+            return None  # nobody else's times are right either: then it may be our own clock
+        del self._bad_times[topic]
+        return f"impossible clock: {streak.bad} readings in a row"

@@ -1,7 +1,7 @@
 """How do two organisations come to an agreement, and how does it end? Every step is on record."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -21,11 +21,9 @@ from hub.domain.areas import geojson
 from hub.domain.audit import Event
 from hub.domain.durations import format_duration
 from hub.domain.identity import PUBLIC
-from hub.domain.people import Actor, Role
+from hub.domain.people import HUB, Actor, Deed, Role
 from hub.domain.sharing import AgreementState, Feed
 from hub.errors import BadRequest, Conflict, NotFound, NotPermitted
-
-HUB = Actor("hub", None)  # what happens by itself is done by it
 
 
 class Files(Protocol):
@@ -41,16 +39,6 @@ class Files(Protocol):
     async def add(self, new: Dossier) -> Dossier: ...
     async def save(self, changed: Dossier) -> None: ...
     async def record(self, event: Event) -> None: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Deed:
-    """Somebody's step: who, when, why, and under which decision it is filed."""
-
-    actor: Actor
-    at: datetime
-    reason: str = ""
-    decision: str = ""
 
 
 async def draft(

@@ -20,10 +20,9 @@ from hub.domain.feeds import (
     step,
 )
 from hub.domain.identity import PUBLIC
-from hub.domain.people import Actor, Role
+from hub.domain.people import Actor, Deed, Role
 from hub.domain.sharing import Feed, FeedState
 from hub.errors import BadRequest, Conflict, NotFound, NotPermitted
-from hub.sharing.agreeing import Deed
 
 
 class Files(Protocol):

@@ -34,6 +34,26 @@ class Migration:
     def checksum(self) -> str:
         return hashlib.sha256(self.script.encode()).hexdigest()[:16]
 
+    @property
+    def purpose(self) -> str:
+        """Return what it is for: its first comment, up to what it locks."""
+        return self._head().partition("Locks: ")[0].strip()
+
+    @property
+    def locks(self) -> str:
+        """Return what it locks and for how long, as its first comment says."""
+        return self._head().partition("Locks: ")[2].strip()
+
+    def _head(self) -> str:
+        """Return the comment that a script begins with, up to its first empty line."""
+        words = []
+        for line in self.script.splitlines():
+            text = line.removeprefix("--").strip()
+            if not line.startswith("--") or not text:
+                break
+            words.append(text)
+        return " ".join(words)
+
 
 def migrations(capability: Capability, folder: Path = _FOLDER) -> list[Migration]:
     """Return the migrations for a database of this capability, in order.

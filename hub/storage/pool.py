@@ -34,7 +34,7 @@ class Db(Protocol):
         records: Any,  # noqa: ANN401
         columns: Any = None,  # noqa: ANN401
     ) -> str: ...
-    def transaction(self) -> Any: ...  # noqa: ANN401
+    def transaction(self, **options: Any) -> Any: ...  # noqa: ANN401
     async def add_listener(self, channel: str, callback: Any) -> None: ...  # noqa: ANN401
 
 

@@ -1,9 +1,12 @@
 """What is registered: organisations, devices, observed properties, datastreams, credentials."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import NamedTuple
 
 import asyncpg
 
+from hub.domain.devices import user_name
 from hub.domain.identity import RESERVED
 from hub.domain.registry import ConnectorRule, DeviceRules, Registry, StreamRules
 from hub.domain.sensing import (
@@ -22,6 +25,7 @@ _CONNECTOR_RULE = statement("registry", "connector_rule")
 _CREDENTIALS = statement("registry", "credentials")
 _SHUT_OUT = statement("registry", "shut_out")
 _CREDENTIAL = statement("registry", "credential")
+_STATE = statement("registry", "state")
 _ORGANISATION_OF_DEVICE = statement("registry", "organisation_of_device")
 _INSERT_ORGANISATION = statement("registry", "insert_organisation")
 _ORGANISATIONS = statement("registry", "organisations")
@@ -30,9 +34,7 @@ _PROPERTIES = statement("registry", "properties")
 _INSERT_DEVICE = statement("registry", "insert_device")
 _INSERT_DATASTREAMS = statement("registry", "insert_datastreams")
 _SET_CREDENTIAL = statement("registry", "set_credential")
-_LIST_DEVICES = statement("registry", "list_devices")
 _SET_CONNECTOR_RULE = statement("registry", "set_connector_rule")
-_SET_DEVICE_STATE = statement("registry", "set_device_state")
 _SET_RECEIPTS = statement("registry", "set_receipts")
 
 
@@ -63,9 +65,19 @@ async def _connector_rule(db: Db, connector: str) -> ConnectorRule:
     return ConnectorRule(register_under=row["organisation"])
 
 
-async def credentials(db: Db) -> list[tuple[str, str]]:
-    """Return (device, password hash) of every device that may use the broker, sorted."""
-    return [(row["device"], row["hash"]) for row in await db.fetch(_CREDENTIALS)]
+class Credentials(NamedTuple):
+    """Who may use the broker, as (user name, password hash), sorted; and when the next one ends."""
+
+    users: list[tuple[str, str]]
+    next_end: datetime | None
+
+
+async def credentials(db: Db) -> Credentials:
+    """Return what devices may sign in with at this moment."""
+    rows = await db.fetch(_CREDENTIALS)
+    ends = [row["expires_at"] for row in rows if row["expires_at"] is not None]
+    users = [(user_name(row["device"], row["slot"]), row["hash"]) for row in rows]
+    return Credentials(users, min(ends, default=None))
 
 
 async def shut_out(db: Db) -> list[str]:
@@ -73,10 +85,15 @@ async def shut_out(db: Db) -> list[str]:
     return [row["id"] for row in await db.fetch(_SHUT_OUT)]
 
 
-async def credential(db: Db, device: str) -> str | None:
-    """Return the password hash of one device that may report, or None."""
-    row = await db.fetchrow(_CREDENTIAL, device)
-    return row["hash"] if row else None
+async def hashes(db: Db, device: str) -> dict[int, str]:
+    """Return the password hashes of one device that may report, by slot."""
+    return {row["slot"]: row["hash"] for row in await db.fetch(_CREDENTIAL, device)}
+
+
+async def may_report(db: Db, device: str) -> bool:
+    """Tell whether there is such a device, in a state that lets it report."""
+    state = await db.fetchval(_STATE, device)
+    return state is not None and DeviceState(state).may_report
 
 
 async def organisation_of(db: Db, device: str) -> str | None:
@@ -160,16 +177,6 @@ async def set_credential(db: Db, device: str, password_hash: str) -> None:
         await db.execute(_SET_CREDENTIAL, device, password_hash)
     except asyncpg.ForeignKeyViolationError as error:
         raise NotFound(f"there is no device '{device}'") from error
-
-
-async def devices(db: Db, organisation: str | None = None) -> list[Record]:
-    """Return the devices of one organisation or of all, with the properties each reports."""
-    return await db.fetch(_LIST_DEVICES, organisation)
-
-
-async def set_device_state(db: Db, device: str, state: DeviceState) -> None:
-    if await db.fetchval(_SET_DEVICE_STATE, device, state) is None:
-        raise NotFound(f"there is no device '{device}'")
 
 
 async def set_receipts(db: Db, device: str, *, wanted: bool) -> None:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from hub.certificates.folder import CertificateFolder, Kind
-from hub.storage import ledger, registry
+from hub.storage import ledger
 from stadsnav import Client
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(180)]
@@ -102,7 +102,7 @@ async def test_a_certificate_lets_in_only_whom_the_registry_knows(
         await said_by(one, "noise-1")
         await stored(db, make, 2)
         assert await received() == 3
-        await registry.set_device_state(db, "noise-2", "quarantined")
+        await db.execute("update device set state = 'quarantined' where id = $1", "noise-2")
 
         async def denied(client):
             before = await received()
@@ -118,7 +118,7 @@ async def test_a_certificate_lets_in_only_whom_the_registry_knows(
         await make.eventually(lambda: denied(two))
         async with device(secure, certificates, "noise-2") as again:
             assert await denied(again)
-            await registry.set_device_state(db, "noise-2", "active")
+            await db.execute("update device set state = 'active' where id = $1", "noise-2")
 
             async def welcome():
                 return not await denied(again)

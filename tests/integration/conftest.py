@@ -1,6 +1,7 @@
 """The API over a real database, asked in process."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -10,11 +11,12 @@ import pytest
 from connectors import native
 from hub.api.app import create_app
 from hub.api.context import Hub
-from hub.broker.access import is_password
-from hub.commands.keeping import RegistryKeeper
+from hub.broker.access import hash_password, is_password, new_password
+from hub.commands.keeping import RegistryKeeper, quarantine
 from hub.commands.receiving import CONNECTOR, HttpReceiver
 from hub.commands.replaying import Replayer
 from hub.domain.intake import Limits
+from hub.fleet.guessing import Guesses
 from hub.ingest.examining import Examiner
 from hub.storage.bell import BATCH, RIGHTS, Bells
 from hub.storage.ledger import Ledger
@@ -37,7 +39,8 @@ async def hub_of(store, city, bells):
     def make_hub(**settings):
         plain = {
             "payload_bytes": PAYLOAD_BYTES, "max_limit": 1000, "stream_s": 30,
-            "secure_cookies": False, "version": "test",
+            "secure_cookies": False, "version": "test", "guesses": Guesses(5),
+            "quarantine": partial(quarantine, store),
         }  # fmt: skip
         return Hub(
             store=store,
@@ -46,6 +49,8 @@ async def hub_of(store, city, bells):
             receive=HttpReceiver(keeper, Ledger(store), examiner).receive,
             replay=Replayer(store, examiner).step,
             check_password=is_password,
+            new_password=new_password,
+            hash_password=hash_password,
             **(plain | settings),
         )
 
@@ -62,10 +67,21 @@ async def hub(hub_of, bells, database_url):
 
 
 @pytest.fixture
-async def http(hub):
-    transport = httpx.ASGITransport(create_app(hub), raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://hub") as client:
-        yield client
+async def asking():
+    """Make clients of hubs."""
+    async with AsyncExitStack() as stack:
+
+        async def client_of(hub):
+            transport = httpx.ASGITransport(create_app(hub), raise_app_exceptions=False)
+            client = httpx.AsyncClient(transport=transport, base_url="http://hub")
+            return await stack.enter_async_context(client)
+
+        yield client_of
+
+
+@pytest.fixture
+async def http(hub, asking):
+    return await asking(hub)
 
 
 @pytest.fixture

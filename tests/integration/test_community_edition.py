@@ -156,6 +156,7 @@ ARGUMENTS = {
         "credentials": (),
         "shut_out": (),
         "credential": ("d-1",),
+        "state": ("d-1",),
         "organisation_of_device": ("d-1",),
         "insert_organisation": ("env", "Environment"),
         "organisations": (),
@@ -164,10 +165,30 @@ ARGUMENTS = {
         "insert_device": ("d-1", "env", "air", "D 1", 17.9, 59.4, False, "active"),
         "insert_datastreams": ("d-1", ["no2"], "keep"),
         "set_credential": ("d-1", "$7$"),
-        "list_devices": (None,),
-        "set_device_state": ("d-1", "active"),
         "set_receipts": ("d-1", True),
         "set_connector_rule": ("test", "register", "env"),
+    },
+    "devices": {
+        "file": ("d-1",),
+        "lock": ("d-1",),
+        "listed": ("env", "active", "", 10),
+        "taken": (["d-1"],),
+        "insert_many": (
+            ["d-9"], ["env"], ["air"], ["D 9"], [17.9], [59.4], [False], ["active"], ["a\x1fb"],
+        ),
+        "insert_streams": (["d-9"], ["no2"], ["keep"]),
+        "credentials": ("d-9",),
+        "put_credentials": (["d-9", "d-9"], [1, 2], ["$7$", "$7$"], [NOW, NOW], [NOW, None]),
+        "end_credentials": ("d-9",),
+        "save": ("d-9", "quarantined", "flood", NOW),
+        "set_tags": ("d-9", ["school"]),
+    },
+    "inventory": {
+        "export_snapshot": None,  # within a transaction of its own
+        "tables": (),
+        "days": (),
+        "has_jobs": (),
+        "jobs": (),
     },
     "operation": {
         "connectors": (),
@@ -314,11 +335,12 @@ async def test_every_named_query_is_executed(db, seeded):
 
 
 # What must exist before others refer to it.
-NOUNS_FIRST = {"registry": 0, "ledger": 1, "sharing": 2}
+NOUNS_FIRST = {"registry": 0, "devices": 1, "ledger": 2, "sharing": 3}
 ORDER = {
     name: place
     for place, name in enumerate(
         ("insert_organisation", "insert_property", "insert_device", "insert_datastreams",
+         "insert_many", "insert_streams", "put_credentials",
          "ensure_connector", "insert_feed", "insert_agreement", "insert_application", "insert_key",
          "insert_dossier", "insert_person", "set_roles")
     )

@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from hub.domain.agreements import Action, Terms
-from hub.domain.people import Actor, Role
+from hub.domain.people import Actor, Deed, Role
 from hub.domain.sharing import EVERYTHING, Agreement, Feed, FeedState, Grant, Principal, Scope
 from hub.errors import Conflict, NotFound
 from hub.sharing import agreeing
 from hub.sharing.access import decide
-from hub.sharing.agreeing import Deed
 
 START = datetime(2026, 11, 23, 9, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -55,3 +55,19 @@ def test_a_broker_that_is_away_does_not_matter(tmp_path):
     files = BrokerFiles(tmp_path / "passwords", tmp_path / "acl", pid_file, "hub", "h")
     assert keep(files, [])
     assert os.listdir(tmp_path)  # noqa: PTH208
+
+
+def test_a_second_user_name_has_the_rights_of_its_device_and_no_more():
+    rights = acl_file("hub", [], ["d-1", "d-1@2", "d-2"])
+    assert rights.count("@2") == 1
+    own = "topic write v1/devices/d-1/readings\ntopic read v1/devices/d-1/receipts\n"
+    assert f"user d-1@2\n{own}\n" in rights
+
+
+def test_nobody_else_is_told_to_read_its_users_again(tmp_path, caplog):
+    """SIGHUP would end this very process, whose number a stale file names."""
+    pid = tmp_path / "pid"
+    pid.write_text(str(os.getpid()))
+    files = BrokerFiles(tmp_path / "passwords", tmp_path / "acl", pid, "hub", "$7$1$a$b")
+    assert keep(files, [("d-1", "h1")])
+    assert "which is no mosquitto" in caplog.text

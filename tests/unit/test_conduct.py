@@ -1,6 +1,6 @@
 """When is a device's conduct no longer tolerated, and never before?"""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +19,9 @@ def lost(reason, readings=1):
     return Intake((), [Rejection(TOPIC, NOW, reason, "", readings, b"", 0)])
 
 
-GOOD = Intake([Reading(1, NOW, 1.0, None, 0, NOW, None, None)])
+EARLIER = NOW - timedelta(seconds=1)
+GOOD = Intake([Reading(1, EARLIER, 1.0, None, 0, NOW, None, None)])
+UNTIMED = Intake([Reading(1, NOW, 1.0, None, 0, NOW, None, None)])
 
 
 @given(st.lists(st.floats(0, 10), min_size=1, max_size=300))
@@ -72,10 +74,24 @@ def test_impossible_times_in_a_row_are_quarantined():
     conduct = Conduct(RULE)
     for _ in range(19):
         conduct.note(TOPIC, lost(Reason.TIME_IN_FUTURE))
+        conduct.note("another", GOOD)
     assert conduct.verdict(TOPIC) is None
     conduct.note(TOPIC, lost(Reason.TIME_TOO_OLD))
+    assert conduct.verdict(TOPIC) is None
+    conduct.note("another", GOOD)
     assert conduct.verdict(TOPIC) == "impossible clock: 20 readings in a row"
     assert conduct.verdict(TOPIC) is None
+
+
+def test_when_nobody_s_time_is_right_it_is_our_own_clock():
+    conduct = Conduct(RULE)
+    for _ in range(RULE.bad_times):
+        conduct.note("another", GOOD)  # before, all was well
+    for _ in range(10 * RULE.bad_times):
+        conduct.note(TOPIC, lost(Reason.TIME_IN_FUTURE))
+        conduct.note("another", lost(Reason.TIME_IN_FUTURE))
+    assert conduct.verdict(TOPIC) is None
+    assert conduct.verdict("another") is None
 
 
 def test_one_good_reading_shows_that_the_clock_is_right():
@@ -106,4 +122,12 @@ def test_where_the_rule_says_never_nobody_is_quarantined():
     for _ in range(1000):
         conduct.admits(TOPIC, 0)
         conduct.note(TOPIC, lost(Reason.TIME_TOO_OLD))
+    assert conduct.verdict(TOPIC) is None
+
+
+def test_devices_without_a_clock_show_nothing_of_ours():
+    conduct = Conduct(RULE)
+    for _ in range(10 * RULE.bad_times):
+        conduct.note(TOPIC, lost(Reason.TIME_IN_FUTURE))
+        conduct.note("another", UNTIMED)
     assert conduct.verdict(TOPIC) is None

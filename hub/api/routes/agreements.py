@@ -19,10 +19,10 @@ from hub.api.idempotency import IdempotencyKey, once
 from hub.domain.agreements import Action, Dossier, Side, Terms
 from hub.domain.areas import geojson
 from hub.domain.durations import format_duration
+from hub.domain.people import Deed
 from hub.domain.sharing import AgreementState, Principal, Shape
 from hub.errors import NotAuthenticated, NotFound
 from hub.sharing import agreeing
-from hub.sharing.agreeing import Deed
 from hub.storage import agreements
 from hub.storage.agreements import AgreementFiles
 

@@ -15,10 +15,10 @@ from hub.api.idempotency import IdempotencyKey, once
 from hub.domain.areas import geojson
 from hub.domain.feeds import HIGHEST, Card, Classification, FeedFile
 from hub.domain.identity import slug
+from hub.domain.people import Deed
 from hub.domain.sharing import Feed, FeedState, Principal
 from hub.errors import BadRequest, NotAuthenticated, NotFound
 from hub.sharing import publishing
-from hub.sharing.agreeing import Deed
 from hub.storage import feeds
 from hub.storage.feeds import FeedFiles
 

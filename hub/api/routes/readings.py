@@ -10,6 +10,7 @@ from hub.api.auth import authenticate, device_login_of, key_of
 from hub.api.context import Hub
 from hub.api.deps import TheHub
 from hub.api.problems import problem
+from hub.api.signing_in import device_signing_in
 from hub.domain.identity import is_slug
 from hub.domain.intake import Reason, Receipt
 from hub.domain.sharing import Scope
@@ -42,13 +43,12 @@ async def post_readings(
 async def _permitted_device(request: Request, db: Db, hub: Hub, device: str | None) -> str:
     login = device_login_of(request)
     if login is not None:
-        known = is_slug(login.device)
-        hashed = await registry.credential(db, login.device) if known else None
-        if hashed is None or not hub.check_password(login.password, hashed):
+        own = await device_signing_in(db, hub, login.device, login.password)
+        if own is None:
             raise NotAuthenticated("unknown device or wrong password")
-        if device not in (None, login.device):
-            raise NotPermitted(f"'{login.device}' may hand in its own readings only")
-        return login.device
+        if device not in (None, own):
+            raise NotPermitted(f"'{own}' may hand in its own readings only")
+        return own
     caller = await authenticate(db, key_of(request), hub.now())
     if caller.is_anonymous:
         raise NotAuthenticated(

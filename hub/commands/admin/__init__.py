@@ -2,12 +2,12 @@
 
 import typer
 
-from hub.commands.admin import certificates, history, intake, people, shares, things
+from hub.commands.admin import certificates, devices, history, intake, people, shares, things
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 app.add_typer(things.organisation, name="organisation")
 app.add_typer(things.observed, name="property")
-app.add_typer(things.device, name="device")
+app.add_typer(devices.app, name="device")
 app.add_typer(shares.feed, name="feed")
 app.add_typer(shares.agreement, name="agreement")
 app.add_typer(shares.application, name="application")

@@ -17,6 +17,7 @@ from hub.commands.terminal import run
 from hub.domain.audit import Event, detail
 from hub.domain.durations import parse_duration
 from hub.domain.identity import PUBLIC, slug
+from hub.domain.people import Actor
 from hub.domain.sensing import Position
 from hub.storage import audit
 from hub.storage.pool import Db, connect
@@ -87,12 +88,17 @@ def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda step: bar.advance(task, step)
 
 
+def operating() -> Actor:
+    """Return who works here: somebody with access to the machine, for no organisation."""
+    return Actor(f"operator:{getpass.getuser()}", None)
+
+
 async def operator(
     db: Db, action: str, subject: str, *organisations: str, **members: object
 ) -> None:
     """Record what somebody with access to the machine did; call it last in the transaction."""
     event = Event(
-        f"operator:{getpass.getuser()}", None, action, subject,
+        operating().id, None, action, subject,
         frozenset(organisations) - {PUBLIC}, datetime.now(UTC), detail=detail(**members),
     )  # fmt: skip
     await audit.append(db, event)

@@ -11,20 +11,26 @@ order by d.id;
 select on_unknown, organisation from connector where id = $1;
 
 -- name: credentials
--- What the broker must know: devices that may report, with the hash of their password.
-select c.device, c.hash
+-- What the broker must know: devices that may report, with the hashes of their passwords.
+select c.device, c.slot, c.hash, c.expires_at
 from device_credential c join device d on d.id = c.device
 where d.state in ('planned', 'active', 'maintenance')
-order by c.device;
+  and (c.expires_at is null or c.expires_at > now())
+order by c.device, c.slot;
 
 -- name: shut_out
 -- Devices that may not report, whatever credential they have.
 select id from device where state not in ('planned', 'active', 'maintenance') order by id;
 
 -- name: credential
-select c.hash, d.organisation
+select c.slot, c.hash
 from device_credential c join device d on d.id = c.device
-where c.device = $1 and d.state in ('planned', 'active', 'maintenance');
+where c.device = $1 and d.state in ('planned', 'active', 'maintenance')
+  and (c.expires_at is null or c.expires_at > now())
+order by c.slot;
+
+-- name: state
+select state from device where id = $1;
 
 -- name: organisation_of_device
 select organisation from device where id = $1;
@@ -54,19 +60,10 @@ insert into datastream (device, property, on_conflict)
 select $1, unnest($2::text[]), $3 on conflict (device, property) do nothing;
 
 -- name: set_credential
+with former as (delete from device_credential where device = $1 and slot <> 1)
 insert into device_credential (device, hash) values ($1, $2)
-on conflict (device) do update set hash = excluded.hash, created_at = now();
-
--- name: list_devices
-select d.id, d.organisation, d.kind, d.name, d.state, d.moving,
-       coalesce(array_agg(s.property order by s.property) filter (where s.id is not null), '{}')
-           as properties
-from device d left join datastream s on s.device = d.id
-where $1::text is null or d.organisation = $1
-group by d.id order by d.id;
-
--- name: set_device_state
-update device set state = $2 where id = $1 returning id;
+on conflict (device, slot) do update
+    set hash = excluded.hash, created_at = now(), expires_at = null;
 
 -- name: set_receipts
 update device set receipts = $2 where id = $1 returning id;
