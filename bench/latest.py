@@ -29,7 +29,7 @@ DAYS = 15  # 20 million readings, less what the slow and the dead do not say
 SLOW = 50  # of the datastreams report once a day
 DEAD = 50  # have been silent for the last half of the time
 ASKED = 60
-ASKED_OF_OTHERS = 5  # without SkipScan, which is Community's, DISTINCT ON reads everything
+ASKED_OF_OTHERS = 3  # without SkipScan, which is Community's, DISTINCT ON reads everything
 NAME = "stadsnav_bench_latest"
 
 # What a plan may cost us to write: each is asked for the same rows as the hub's own way.
