@@ -173,6 +173,7 @@ ARGUMENTS = {
         "lock": ("d-1",),
         "listed": ("env", "active", "", 10),
         "taken": (["d-1"],),
+        "unknown": (["env"], ["no2"]),
         "insert_many": (
             ["d-9"], ["env"], ["air"], ["D 9"], [17.9], [59.4], [False], ["active"], ["a\x1fb"],
         ),
