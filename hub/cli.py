@@ -15,6 +15,7 @@ from hub.commands.backing_up import restore as restore_backup
 from hub.commands.doctor import Verdict, examine
 from hub.commands.here import DATA, settings_here
 from hub.commands.ingest import run_ingest
+from hub.commands.maintain import run_maintain
 from hub.commands.operating import audit_ledger, show_status
 from hub.commands.serve import run_api
 from hub.commands.terminal import EXIT_FAILED, fail, run
@@ -168,6 +169,21 @@ def ingest() -> None:
 def api() -> None:
     """Serve the API and the page on STADSNAV_API_HOST and STADSNAV_API_PORT until stopped."""
     run(lambda: run_api(Settings()), fast=True)
+
+
+@app.command()
+def maintain(
+    *,
+    once: Annotated[bool, typer.Option("--once", help="do everything once, then end")] = False,
+) -> None:
+    """Keep STADSNAV_DATABASE_URL in order until stopped: roll up, forget, expire.
+
+    One at a time works, more of them wait to take its place; `up` runs one. How long history is
+    kept says `stadsnav admin retention`. Kill it whenever you like.
+
+    Example: stadsnav maintain --once
+    """
+    run(lambda: run_maintain(settings_here(), once=once), fast=True)
 
 
 @app.command()

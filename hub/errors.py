@@ -3,6 +3,7 @@
     StadsnavError
     ├── ConfigurationError      the process cannot start like this; one clear line, no retry
     ├── StoreUnavailable        the database is away or overloaded; try again
+    ├── MaintenanceFailed       a task of maintenance went wrong, the others go on
     ├── BatchRefused            the database will never take this batch as it is
     ├── BadRequest              the caller asked for something that makes no sense
     ├── NotAuthenticated        no credential, or one that is not valid
@@ -53,3 +54,7 @@ class NotFound(StadsnavError):  # noqa: N818
 
 class Conflict(StadsnavError):  # noqa: N818
     """The thing exists already, or its state does not allow this."""
+
+
+class MaintenanceFailed(StadsnavError):  # noqa: N818
+    """A task of maintenance went wrong; the others go on."""

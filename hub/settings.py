@@ -25,6 +25,16 @@ class DatabaseSettings(_Group):
         None, description="postgresql://user:password@host:5432/database; `up` embeds one if unset"
     )
     pool_size: int = Field(10, ge=2, le=200, description="connections per process, at most")
+    replica_url: SecretStr | None = Field(
+        None, description="a streaming replica that the API reads rows from; rights never"
+    )
+    replica_lag_s: float = Field(
+        5, gt=0, description="a replica that is further behind than this is not read from"
+    )
+
+    @property
+    def replica(self) -> str | None:
+        return None if self.replica_url is None else self.replica_url.get_secret_value()
 
 
 class MqttSettings(_Group):
@@ -151,6 +161,16 @@ class ApiSettings(_Group):
         return "http" if self.certificate_file is None else "https"
 
 
+class MaintainSettings(_Group):
+    model_config = SettingsConfigDict(
+        env_prefix="STADSNAV_MAINTAIN_", frozen=True, env_ignore_empty=True
+    )
+
+    rejections_days: int = Field(
+        90, ge=0, le=36_500, description="rejections are deleted after so many days; 0: never"
+    )
+
+
 class Settings:
     """All groups together, checked against each other."""
 
@@ -160,6 +180,7 @@ class Settings:
             self.mqtt = MqttSettings()
             self.ingest = IngestSettings()
             self.api = ApiSettings()
+            self.maintain = MaintainSettings()
         except ValidationError as error:
             raise ConfigurationError(_first_fault(error)) from error
         self._check()
@@ -228,7 +249,13 @@ class Settings:
         return self.mqtt.url.get_secret_value()
 
 
-GROUPS: tuple[type[_Group], ...] = (DatabaseSettings, MqttSettings, IngestSettings, ApiSettings)
+GROUPS: tuple[type[_Group], ...] = (
+    DatabaseSettings,
+    MqttSettings,
+    IngestSettings,
+    ApiSettings,
+    MaintainSettings,
+)
 
 
 def _first_fault(error: ValidationError) -> str:

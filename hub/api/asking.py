@@ -4,7 +4,9 @@ import base64
 import binascii
 import re
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Annotated
+from zoneinfo import ZoneInfo, available_timezones
 
 from fastapi import Depends, Query
 
@@ -59,6 +61,10 @@ def _question(
             description="`raw`, or a duration such as PT15M, PT1H, P1D; default the finest granted"
         ),
     ] = None,
+    timezone: Annotated[
+        str | None,
+        Query(description="where days begin, such as Europe/Stockholm, DST heeded; default UTC"),
+    ] = None,
     limit: Annotated[str | None, Query(description="rows per page; default 1000")] = None,
     cursor: Annotated[str | None, Query(description="taken from `next` of the page before")] = None,
 ) -> ReadingQuery:
@@ -71,6 +77,7 @@ def _question(
         resolution=_resolution(resolution),
         cursor=_cursor(cursor),
         limit=parse_limit(limit, hub.max_limit),
+        timezone=_timezone(timezone),
     )
 
 
@@ -104,6 +111,22 @@ def _resolution(text: str | None) -> timedelta | None:
         return parse_duration(text)
     except ValueError as error:
         raise BadRequest(f"'resolution': {error}, or raw") from error
+
+
+def _timezone(name: str | None) -> ZoneInfo | None:
+    if name is None:
+        return None
+    if name not in _zones():
+        raise BadRequest(
+            f"'timezone' must be a name of the IANA database such as Europe/Stockholm, not "
+            f"{name[:40]!r}"
+        )
+    return None if name == "UTC" else ZoneInfo(name)
+
+
+@cache
+def _zones() -> set[str]:
+    return available_timezones()
 
 
 def parse_limit(text: str | None, most: int) -> int:

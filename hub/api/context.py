@@ -9,6 +9,7 @@ from hub.fleet.guessing import Guesses
 from hub.storage.bell import Bell
 from hub.storage.pool import Store
 from hub.storage.rejections import Filter
+from hub.storage.replica import Replica
 
 Receive = Callable[[str, bytes], Awaitable[Receipt]]
 """Take in a device's payload and return when it is committed."""
@@ -30,6 +31,7 @@ class Hub:
     """The running hub as the way out sees it.
 
     `news` rings when something was stored or a right changed, `rights` for the latter alone.
+    `replica` lends what rows are read with.
     `check_password` compares a device's password with the broker's hash of it, `hash_password`
     makes such a hash, `new_password` a password. `quarantine` shuts a device out, with a reason.
     """
@@ -48,6 +50,7 @@ class Hub:
     secure_cookies: bool
     version: str
     guesses: Guesses
+    replica: Replica
     quarantine: Callable[[str, str], Awaitable[None]]
     broker_hook: BrokerHook | None = None
 

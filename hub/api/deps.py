@@ -26,8 +26,9 @@ async def _connection(hub: Annotated[Hub, Depends(_hub)]) -> AsyncIterator[Db]:
 Connection = Annotated[Db, Depends(_connection, scope="function")]
 
 
-async def _records(db: Connection) -> Records:
-    return Records(db)
+async def _records(db: Connection, hub: Annotated[Hub, Depends(_hub)]) -> AsyncIterator[Records]:
+    async with hub.replica.rows(db) as rows:
+        yield Records(db, rows)
 
 
 async def _principal(
@@ -39,6 +40,6 @@ async def _principal(
 
 
 TheHub = Annotated[Hub, Depends(_hub)]
-TheRecords = Annotated[Records, Depends(_records)]
+TheRecords = Annotated[Records, Depends(_records, scope="function")]
 Caller = Annotated[Principal, Depends(_principal)]
 FeedId = Annotated[str, Path(description="id of a feed, as `GET /api/v1/feeds` lists them")]

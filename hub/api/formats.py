@@ -16,7 +16,8 @@ from hub.errors import BadRequest
 
 PIECE = 1_000  # rows written at a time, so that a large page needs little memory
 
-AGGREGATES = ("mean", "min", "max", "count")
+AGGREGATES = ("mean", "min", "max", "count")  # what is answered to those who do not choose
+ALL_AGGREGATES = (*AGGREGATES, "sum", "first", "last", "good")
 
 
 class Format(StrEnum):
@@ -51,8 +52,9 @@ def choose_aggregates(asked: Sequence[str]) -> tuple[str, ...]:
     """Return which columns of a bucket to show; commas and repetition both work."""
     names = [name.strip() for text in asked for name in text.split(",") if name.strip()]
     for name in names:
-        if name not in AGGREGATES:
-            raise BadRequest(f"'aggregate' must be of {', '.join(AGGREGATES)}, not {name[:40]!r}")
+        if name not in ALL_AGGREGATES:
+            known = ", ".join(ALL_AGGREGATES)
+            raise BadRequest(f"'aggregate' must be of {known}, not {name[:40]!r}")
     return tuple(names) or AGGREGATES
 
 

@@ -96,8 +96,29 @@ class LedgerCollector:
         return family
 
 
-def collectors(ledger: LedgerCollector) -> Iterable[CollectorRegistry]:
+class ReplicaCollector:
+    """How far a replica is behind as metrics; none of them where there is no replica."""
+
+    def __init__(self, lag_s: float | None, *, is_used: bool) -> None:
+        self._lag_s = lag_s
+        self._is_used = is_used
+
+    def collect(self) -> Iterator[Metric]:
+        if self._lag_s is None:
+            return
+        yield GaugeMetricFamily(
+            "stadsnav_replica_lag_seconds",
+            "How old what the replica shows may be; infinite before it was seen.",
+            value=self._lag_s,
+        )
+        yield GaugeMetricFamily(
+            "stadsnav_replica_used", "1 while rows are read from it.", value=float(self._is_used)
+        )
+
+
+def collectors(*made: LedgerCollector | ReplicaCollector) -> Iterable[CollectorRegistry]:
     """Return the registries to expose for one scrape."""
     scrape = CollectorRegistry(auto_describe=False)
-    scrape.register(ledger)
+    for one in made:
+        scrape.register(one)
     return REGISTRY, scrape

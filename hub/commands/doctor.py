@@ -12,6 +12,7 @@ from hub.commands.expiring import SOON_DAYS, certificates, open_keys
 from hub.commands.files import Folder
 from hub.commands.here import data_folder, settings_here
 from hub.commands.securing import broker_tls
+from hub.commands.upkeep import behind
 from hub.errors import ConfigurationError, StadsnavError
 from hub.settings import Settings
 from hub.storage import ledger
@@ -73,6 +74,8 @@ async def _examine_database(settings: Settings) -> AsyncIterator[Finding]:
                 yield await look(db)
             if not await pending(db):
                 async for finding in _connectors(db):
+                    yield finding
+                async for finding in _upkeep(db):
                     yield finding
     except StadsnavError as error:
         yield Finding("database", Verdict.BAD, str(error), "start it, or correct its URL")
@@ -156,6 +159,15 @@ async def _connectors(db: Db) -> AsyncIterator[Finding]:
             )
         else:
             yield Finding(f"connector {row['id']}", Verdict.GOOD, told)
+
+
+async def _upkeep(db: Db) -> AsyncIterator[Finding]:
+    good = True
+    async for found in behind(db, datetime.now(UTC)):
+        good = False
+        yield Finding("maintenance", Verdict.LOOK, found.what, found.remedy)
+    if good:
+        yield Finding("maintenance", Verdict.GOOD, "everything was done in time")
 
 
 async def _examine_broker(settings: Settings) -> AsyncIterator[Finding]:

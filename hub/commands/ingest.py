@@ -27,6 +27,7 @@ from hub.storage.bell import REGISTRY, Bells
 from hub.storage.ledger import Ledger
 from hub.storage.migrate import pending
 from hub.storage.pool import Store, open_store
+from hub.storage.rights import Role
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,9 @@ async def run_ingest(settings: Settings) -> None:
     keep_users = _keep_users(settings.mqtt)
     source = MqttSource(broker, settings.mqtt.topic, settings.mqtt.client_id)
     meter = Meter()
-    async with open_store(settings.database_url, size=4, wait_s=FOREVER_S) as store:
+    async with open_store(
+        settings.database_url, size=4, wait_s=FOREVER_S, role=Role.INGEST
+    ) as store:
         await check_migrated(store)
         keeper = RegistryKeeper(store, settings.ingest.connector, keep_users)
         await keeper.load()

@@ -24,9 +24,12 @@ from hub.settings import ApiSettings, Settings
 from hub.storage.bell import BATCH, REGISTRY, RIGHTS, Bells
 from hub.storage.ledger import Ledger
 from hub.storage.pool import Store, open_store
+from hub.storage.replica import Replica, open_replica
+from hub.storage.rights import Role
 from hub.web import pages
 
 START_PATIENCE_S = 60
+INTAKE_SIZE = 4  # connections
 STOP_PATIENCE_S = 1
 
 
@@ -35,17 +38,29 @@ async def run_api(settings: Settings) -> None:
     check_api_files(settings.api, datetime.now(UTC))
     await check_port_is_free(settings.api.port, "STADSNAV_API_PORT")
     url = settings.database_url
-    async with open_store(url, size=settings.database.pool_size, wait_s=START_PATIENCE_S) as store:
+    size = settings.database.pool_size
+    async with (
+        open_store(url, size=size, wait_s=START_PATIENCE_S, role=Role.API) as store,
+        # Readings handed in over HTTP are taken in as ingest would: the API may not write any.
+        open_store(url, size=INTAKE_SIZE, role=Role.INGEST) as intake,
+        open_replica(
+            store,
+            settings.database.replica,
+            size=size,
+            bound_s=settings.database.replica_lag_s,
+        ) as replica,
+    ):
         await check_migrated(store)
-        keeper = RegistryKeeper(store, CONNECTOR)
+        keeper = RegistryKeeper(intake, CONNECTOR)
         await keeper.load()
         bells = Bells()
         changes = bells.on(REGISTRY)
-        hub = _hub(settings, store, keeper, bells)
+        hub = _hub(settings, store, intake, replica, keeper, bells)
         async with asyncio.TaskGroup() as group:
             background = [
                 group.create_task(bells.listen(url), name="bells"),
                 group.create_task(keeper.follow(changes), name="registry"),
+                group.create_task(replica.watch(), name="replica"),
             ]
             config = _config(hub, settings.api)
             if config.ssl and settings.api.certificate_file and settings.api.key_file:
@@ -60,15 +75,22 @@ async def run_api(settings: Settings) -> None:
                 task.cancel()
 
 
-def _hub(settings: Settings, store: Store, keeper: RegistryKeeper, bells: Bells) -> Hub:
+def _hub(
+    settings: Settings,
+    store: Store,
+    intake: Store,
+    replica: Replica,
+    keeper: RegistryKeeper,
+    bells: Bells,
+) -> Hub:
     examiner = examiner_of(settings.ingest)
-    receiver = HttpReceiver(keeper, Ledger(store), examiner)
+    receiver = HttpReceiver(keeper, Ledger(intake), examiner)
     return Hub(
         store=store,
         news=bells.on(BATCH, RIGHTS),
         rights=bells.on(RIGHTS),
         receive=receiver.receive,
-        replay=Replayer(store, examiner).step,
+        replay=Replayer(intake, examiner).step,
         check_password=is_password,
         new_password=new_password,
         hash_password=hash_password,
@@ -77,8 +99,9 @@ def _hub(settings: Settings, store: Store, keeper: RegistryKeeper, bells: Bells)
         stream_s=settings.api.stream_s,
         secure_cookies=settings.api.secure_cookies or settings.api.scheme == "https",
         version=version("stadsnav"),
+        replica=replica,
         guesses=Guesses(settings.api.quarantine_failures or None),
-        quarantine=partial(quarantine, store),
+        quarantine=partial(quarantine, intake),
         broker_hook=_broker_hook(settings),
     )
 

@@ -219,10 +219,12 @@ async def _run_parts(
     reach = Reach(settings, parts.broker, parts.certified)
     ingest = _own("ingest", folder, env)
     api = _own("api", folder, api_env)
-    children = [ingest, api]
+    maintain = _own("maintain", folder, {"STADSNAV_DATABASE_URL": parts.database_url})
+    children = [ingest, api, maintain]
     try:
         await ingest.start()
         await api.start()
+        await maintain.start()
         await until_connected(ingest, metrics_port)
         console.step("ingest: subscribed")
         await until_ready(api, settings.api.port, settings.api.certificate_file)

@@ -1,11 +1,13 @@
 """What is asked of a feed, and what of it may be answered."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from hub.domain.areas import Area, Bbox
+from hub.domain.retention import Kept, Missing
 
 RAW = timedelta()  # the resolution that asks for the readings themselves
 
@@ -21,7 +23,7 @@ class Cursor(NamedTuple):
 class ReadingQuery:
     """What a caller asks for; None leaves the choice to the grant.
 
-    A resolution of `RAW` asks for raw readings.
+    A resolution of `RAW` asks for raw readings. With a time zone days begin at its midnight.
     """
 
     since: datetime | None = None
@@ -32,6 +34,7 @@ class ReadingQuery:
     resolution: timedelta | None = None
     cursor: Cursor | None = None
     limit: int = 1_000
+    timezone: ZoneInfo | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,10 @@ class ShapedQuery:
 
     `fixed` are datastreams whose position (if it matters) has been checked; `moving` are those
     whose readings each have a position: within every one of `areas`, and, rounded, in `bbox`.
+    `starts` are those of buckets which are not all equally long. `source` is the class of history
+    that answers; what of it is kept no longer is `missing`, and buckets that begin before their
+    datastream's time in `whole_since` are left out, for part of them is. The newest readings are
+    expected after `look_first`.
     """
 
     fixed: Sequence[int]
@@ -52,6 +59,11 @@ class ShapedQuery:
     cursor: Cursor | None
     limit: int
     areas: Sequence[Area] = ()
+    starts: Sequence[datetime] | None = None
+    source: Kept = Kept.RAW
+    missing: Sequence[Missing] = ()
+    whole_since: Mapping[int, datetime] | None = None
+    look_first: datetime | None = None
 
 
 class Raw(NamedTuple):
@@ -67,7 +79,10 @@ class Raw(NamedTuple):
 
 
 class Bucket(NamedTuple):
-    """All readings of a datastream in one bucket of time, which begins at `time`."""
+    """All readings of a datastream in one bucket of time, which begins at `time`.
+
+    `good` counts those without a quality flag; all others are over every reading.
+    """
 
     datastream_id: int
     time: datetime
@@ -75,6 +90,10 @@ class Bucket(NamedTuple):
     mean: float | None
     min: float | None
     max: float | None
+    sum: float | None = None
+    first: float | None = None
+    last: float | None = None
+    good: int = 0
 
 
 Row = Raw | Bucket

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from hub.domain.identity import is_slug
 from hub.domain.queries import BatchMark, Raw, ReadingQuery, Row, ShapedQuery
+from hub.domain.retention import Forgotten
 from hub.domain.sensing import Datastream, Position
 from hub.domain.sharing import Agreement, Feed, Grant, Principal, Scope
 from hub.errors import NotAuthenticated, NotFound, NotPermitted
@@ -17,6 +18,7 @@ from hub.sharing.shaping import (
     shape_history,
     shape_latest,
     shape_stream,
+    shorten,
 )
 
 
@@ -30,6 +32,7 @@ class Records(Protocol):
     async def datastreams(self, feed_id: str) -> list[Datastream]: ...
     async def history(self, query: ShapedQuery) -> list[Row]: ...
     async def latest(self, query: ShapedQuery) -> list[Row]: ...
+    async def forgotten(self) -> Forgotten: ...
     async def of_batches(self, query: ShapedQuery, batches: Sequence[BatchMark]) -> list[Raw]: ...
 
 
@@ -89,6 +92,7 @@ async def history(
 ) -> tuple[ShapedQuery, list[Row]]:
     """Return one page of readings or buckets, and the question as it was answered."""
     query = shape_history(opened.grant, opened.streams.values(), asked, now)
+    query = shorten(query, opened.streams, await records.forgotten())
     return query, await records.history(query)
 
 
@@ -97,6 +101,8 @@ async def latest(
 ) -> tuple[ShapedQuery, list[Row]]:
     """Return the newest reading or bucket of each datastream."""
     query = shape_latest(opened.grant, opened.streams.values(), asked, now)
+    if query.resolution is not None:
+        query = shorten(query, opened.streams, await records.forgotten())
     return query, await records.latest(query)
 
 

@@ -1,17 +1,21 @@
 """What of a question may be answered? The only place where a grant becomes a query."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from hub.domain.areas import Bbox
-from hub.domain.durations import bucket_ceil, bucket_floor, format_duration
+from hub.domain.durations import Grid, bucket_floor, format_duration
 from hub.domain.queries import RAW, ReadingQuery, ShapedQuery
+from hub.domain.retention import Forgotten, missing, source_of
 from hub.domain.sensing import Datastream, Position
 from hub.domain.sharing import Grant, Shape
 from hub.errors import BadRequest, NotFound, OutsideGrant
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 DEFAULT_PERIOD = timedelta(days=1)  # what `readings` without `from` looks back
+RECENT = timedelta(days=2)  # where the newest reading of all but silent devices is
 MAX_BUCKETS = 2_000_000  # per question: a year of minutes of four datastreams
 
 
@@ -23,14 +27,14 @@ def shape_history(
     Without `from` it looks back one day from `to`. Raises OutsideGrant where the question is
     finer than the right, NotFound for a property or datastream that the grant does not contain.
     """
-    resolution = _resolution(grant.shape, asked.resolution)
+    grid = _grid(_resolution(grant.shape, asked.resolution), asked.timezone)
     until = asked.until or now
     since = asked.since or until - DEFAULT_PERIOD
     if asked.since and asked.until and asked.since >= asked.until:
         raise BadRequest(
             f"'from' ({asked.since.isoformat()}) must be before 'to' ({asked.until.isoformat()})"
         )
-    return _shaped(grant, streams, asked, _window(grant.shape, resolution, since, until, now))
+    return _shaped(grant, streams, asked, _window(grant.shape, grid, since, until, now))
 
 
 def shape_latest(
@@ -39,8 +43,9 @@ def shape_latest(
     """Narrow a question about the newest values; aggregates look back a hundred buckets."""
     resolution = _resolution(grant.shape, asked.resolution)
     back = now - BEGINNING if resolution is None else min(100 * resolution, now - BEGINNING)
-    since = now - back
-    return _shaped(grant, streams, asked, _window(grant.shape, resolution, since, _AFTER_ALL, now))
+    window = _window(grant.shape, _grid(resolution, None), now - back, _AFTER_ALL, now)
+    look_first = now - grant.shape.delay - RECENT
+    return replace(_shaped(grant, streams, asked, window), look_first=look_first)
 
 
 def shape_stream(
@@ -56,9 +61,30 @@ def shape_stream(
     return _shaped(grant, streams, asked, _window(grant.shape, None, BEGINNING, _AFTER_ALL, now))
 
 
+def shorten(query: ShapedQuery, streams: Mapping[int, Datastream], gone: Forgotten) -> ShapedQuery:
+    """Say what of a question is kept no longer, and leave out buckets that are kept in part."""
+    names = {id_: streams[id_].property for id_ in (*query.fixed, *query.moving)}
+    lost = missing(list(names.values()), query.source, query.since, gone)
+    if not lost:
+        return query
+    before = {property_: time for property_, time, _ in lost}
+    whole = {id_: before.get(name, query.since) for id_, name in names.items()}
+    return replace(query, missing=lost, whole_since=whole)
+
+
 _AFTER_ALL = datetime(9999, 1, 1, tzinfo=UTC)
 
-_Window = tuple[datetime, datetime, timedelta | None]
+_Window = tuple[datetime, datetime, Grid | None]
+
+
+def _grid(resolution: timedelta | None, zone: ZoneInfo | None) -> Grid | None:
+    """Return where the buckets begin, None for raw readings."""
+    if zone is not None and (resolution is None or resolution % timedelta(days=1)):
+        raise BadRequest(
+            "'timezone' says where days begin: give it with a resolution of whole days, such as "
+            "P1D; shorter buckets begin at the same instants everywhere"
+        )
+    return None if resolution is None else Grid(resolution, zone)
 
 
 def _resolution(shape: Shape, asked: timedelta | None) -> timedelta | None:
@@ -84,26 +110,43 @@ def _resolution(shape: Shape, asked: timedelta | None) -> timedelta | None:
 
 
 def _window(
-    shape: Shape, resolution: timedelta | None, since: datetime, until: datetime, now: datetime
+    shape: Shape, grid: Grid | None, since: datetime, until: datetime, now: datetime
 ) -> _Window:
     """Cut a range of time to what history and delay let through, on bucket borders."""
     newest = now - shape.delay if shape.delay else _AFTER_ALL
     oldest = now - shape.history if shape.history else BEGINNING
-    if resolution is None:
+    if grid is None:
         return max(since, oldest), min(until, newest), None
     if shape.delay or shape.finest_resolution:
         # A bucket that still fills would tell, when asked twice, what came in between.
-        newest = bucket_floor(min(newest, now), resolution)
-    oldest = bucket_ceil(oldest, resolution)
-    since = max(bucket_floor(max(since, BEGINNING), resolution), oldest)
-    until = min(bucket_ceil(min(until, now + resolution), resolution), newest)
-    return since, until, resolution
+        newest = grid.floor(min(newest, now))
+    oldest = grid.ceil(oldest)
+    since = max(grid.floor(max(since, BEGINNING)), oldest)
+    until = min(grid.ceil(min(until, now + grid.width)), newest)
+    return since, until, grid
+
+
+def _starts(
+    shape: Shape, grid: Grid | None, since: datetime, until: datetime
+) -> list[datetime] | None:
+    """Return where local days begin; they must be made of whole buckets of the finest granted."""
+    if grid is None or grid.zone is None:
+        return None
+    starts, finest = list(grid.starts(since, until)), shape.finest_resolution
+    if finest is not None and any(bucket_floor(s, finest) != s for s in (*starts, until)):
+        # A day of UTC minus one of Stockholm would tell an hour.
+        raise OutsideGrant(
+            f"days of {grid.zone.key} begin within a bucket of {format_duration(finest)}, the "
+            "finest that your agreement gives: leave 'timezone' out"
+        )
+    return starts
 
 
 def _shaped(
     grant: Grant, streams: Iterable[Datastream], asked: ReadingQuery, window: _Window
 ) -> ShapedQuery:
-    since, until, resolution = window
+    since, until, grid = window
+    resolution = None if grid is None else grid.width
     chosen = _chosen(grant, list(streams), asked)
     decimals = grant.shape.position_decimals
     moving = [s.id for s in chosen if s.moving]
@@ -113,6 +156,7 @@ def _shaped(
     if resolution is not None and (asked.bbox is not None or grant.areas):
         moving = []  # a bucket has no position: it may have driven all over the city
     _refuse_too_many(len(fixed) + len(moving), since, until, resolution)
+    starts = _starts(grant.shape, grid, since, until)
     return ShapedQuery(
         [s.id for s in fixed],
         moving,
@@ -124,6 +168,8 @@ def _shaped(
         asked.cursor,
         asked.limit,
         grant.areas,
+        starts,
+        source_of(resolution, starts or ()),
     )
 
 

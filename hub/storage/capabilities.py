@@ -4,6 +4,13 @@ from enum import StrEnum
 
 from hub.storage.pool import Db
 
+# Not every user may see what is preloaded; what its loader brings can be seen by all.
+_PRELOADED = """
+select current_setting('timescaledb.max_background_workers', true) is not null
+    or exists (select from pg_settings where name = 'shared_preload_libraries'
+                                         and setting like '%timescaledb%')
+"""
+
 
 class Capability(StrEnum):
     COMMUNITY = "community"  # TimescaleDB with columnstore, continuous aggregates and policies
@@ -16,7 +23,7 @@ async def detect(db: Db) -> Capability:
     available = await db.fetchval(
         "select 1 from pg_available_extensions where name = 'timescaledb'"
     )
-    preloaded = "timescaledb" in (await db.fetchval("show shared_preload_libraries") or "")
+    preloaded = await db.fetchval(_PRELOADED)
     if not available or not (preloaded or await _installed(db)):
         return Capability.PLAIN
     await db.execute("create extension if not exists timescaledb")

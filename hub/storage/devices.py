@@ -16,6 +16,7 @@ _FILE = statement("devices", "file")
 _LISTED = statement("devices", "listed")
 _LOCK = statement("devices", "lock")
 _TAKEN = statement("devices", "taken")
+_UNKNOWN = statement("devices", "unknown")
 _INSERT_MANY = statement("devices", "insert_many")
 _INSERT_STREAMS = statement("devices", "insert_streams")
 _PUT_CREDENTIALS = statement("devices", "put_credentials")
@@ -40,26 +41,29 @@ class DeviceFiles:
 
     async def add(self, new: Sequence[NewDevice]) -> None:
         """Register devices with their datastreams; raise Conflict or NotFound, then none are."""
-        ids = [one.device.id for one in new]
-        await _check_free(self._db, ids)
+        await _check_free(self._db, [one.device.id for one in new])
+        streams = [(one, name) for one in new for name in one.observes]
+        await self._check_known(
+            {one.device.organisation for one in new}, {name for _, name in streams}
+        )
         try:
             await self._db.execute(_INSERT_MANY, *_columns(new))
-        except asyncpg.ForeignKeyViolationError as error:
-            names = ", ".join(sorted({one.device.organisation for one in new}))
-            raise NotFound(f"one of the organisations is not registered: {names}") from error
         except asyncpg.UniqueViolationError as error:
             raise Conflict("a device was registered by somebody else meanwhile") from error
-        streams = [(one, name) for one in new for name in one.observes]
-        try:
-            await self._db.execute(
-                _INSERT_STREAMS,
-                [one.device.id for one, _ in streams],
-                [name for _, name in streams],
-                [one.on_conflict for one, _ in streams],
+        await self._db.execute(
+            _INSERT_STREAMS,
+            [one.device.id for one, _ in streams],
+            [name for _, name in streams],
+            [one.on_conflict for one, _ in streams],
+        )
+
+    async def _check_known(self, organisations: set[str], properties: set[str]) -> None:
+        """Raise NotFound naming the first that is not registered."""
+        for row in await self._db.fetch(_UNKNOWN, sorted(organisations), sorted(properties)):
+            raise NotFound(
+                f"there is no {row['kind']} '{row['id']}': stadsnav admin {row['command']} list "
+                "shows those there are"
             )
-        except asyncpg.ForeignKeyViolationError as error:
-            names = ", ".join(sorted({name for _, name in streams}))
-            raise NotFound(f"one of the observed properties is not registered: {names}") from error
 
     async def put(self, credentials: Sequence[Credential]) -> None:
         """Store credentials, each in the place of the former one in its slot."""

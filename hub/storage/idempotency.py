@@ -8,6 +8,7 @@ from hub.storage.sql import statement
 _LOCK = statement("idempotency", "lock")
 _FIND = statement("idempotency", "find")
 _REMEMBER = statement("idempotency", "remember")
+_FORGET = statement("idempotency", "forget")
 
 
 class Answered(NamedTuple):
@@ -27,3 +28,9 @@ async def find(db: Db, actor: str, key: str) -> Answered | None:
 
 async def remember(db: Db, actor: str, key: str, answered: Answered) -> None:
     await db.execute(_REMEMBER, actor, key, *answered)
+
+
+async def forget(db: Db, limit: int) -> int:
+    """Delete answers that are too old to be repeated; return how many."""
+    status = await db.execute(_FORGET, limit)
+    return int(status.rpartition(" ")[2])

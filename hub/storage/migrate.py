@@ -8,6 +8,7 @@ from pathlib import Path
 from hub.errors import ConfigurationError
 from hub.storage.capabilities import Capability, detect
 from hub.storage.pool import Db
+from hub.storage.rights import grant
 
 _FOLDER = Path(__file__).parent / "migrations"
 _LOCK = 0x57AD5  # any number, as long as every version of the hub takes the same
@@ -72,7 +73,7 @@ def _read(path: Path) -> Migration:
 
 
 async def migrate(db: Db, tell: Callable[[str], None] = lambda _: None) -> Capability:
-    """Apply what is missing, each migration in a transaction of its own.
+    """Apply what is missing, each migration in a transaction of its own, and grant what is needed.
 
     Safe with several starting at once: the second waits, then finds nothing to do. Raises
     ConfigurationError when an applied migration is not the one of this version.
@@ -93,6 +94,7 @@ async def migrate(db: Db, tell: Callable[[str], None] = lambda _: None) -> Capab
                     capability,
                 )
             tell(f"{migration.number:04} {migration.name}")
+        await grant(db)
         return capability
     finally:
         await db.execute("select pg_advisory_unlock($1)", _LOCK)

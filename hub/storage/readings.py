@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from hub.domain.queries import BatchMark, Bucket, Cursor, Raw, Row, ShapedQuery
+from hub.domain.retention import Kept
 from hub.storage.places import polygons
 from hub.storage.pool import Db
 from hub.storage.sql import statement
@@ -14,13 +15,17 @@ _LATEST = statement("readings", "latest")
 _BATCHES_AFTER = statement("readings", "batches_after")
 _OF_BATCHES = statement("readings", "of_batches")
 
-# The coarsest source whose buckets fill the asked ones exactly.
-_SOURCES = (
-    (timedelta(days=1), statement("readings", "history_day")),
-    (timedelta(hours=1), statement("readings", "history_hour")),
-    (timedelta(minutes=1), statement("readings", "history_minute")),
-    (timedelta(seconds=1), statement("readings", "history_binned")),
-)
+_SOURCES = {
+    Kept.DAY: statement("readings", "history_day"),
+    Kept.HOUR: statement("readings", "history_hour"),
+    Kept.MINUTE: statement("readings", "history_minute"),
+    Kept.RAW: statement("readings", "history_binned"),
+}
+# Days that begin at a full hour of UTC are made of hours, all others of minutes.
+_LOCAL_SOURCES = {
+    Kept.HOUR: statement("readings", "local_hour"),
+    Kept.MINUTE: statement("readings", "local_minute"),
+}
 
 _BEFORE_ALL = Cursor(0, datetime(1, 1, 1, tzinfo=UTC))  # datastream ids begin at 1
 
@@ -34,10 +39,14 @@ async def history(db: Db, query: ShapedQuery) -> list[Row]:
     if query.resolution is None:
         return list(await _history_raw(db, query))
     streams, after = _from_cursor([*query.fixed, *query.moving], query.cursor)
-    source = _source(query.resolution)
+    local = query.starts is not None
+    source = (_LOCAL_SOURCES if local else _SOURCES)[query.source]
+    buckets = query.starts if local else query.resolution
+    whole = query.whole_since
     rows = await db.fetch(
-        source, streams, query.since, query.until, *after, query.resolution, query.limit
-    )
+        source, streams, query.since, query.until, *after, buckets, query.limit,
+        None if whole is None else [whole.get(stream, query.since) for stream in streams],
+    )  # fmt: skip
     return [Bucket(*row) for row in rows]
 
 
@@ -57,10 +66,6 @@ def _from_cursor(streams: Sequence[int], cursor: Cursor | None) -> tuple[list[in
     return sorted(stream for stream in streams if stream >= after.datastream_id), after
 
 
-def _source(resolution: timedelta) -> str:
-    return next(source for width, source in _SOURCES if not resolution % width)
-
-
 async def latest(db: Db, query: ShapedQuery) -> list[Row]:
     """Return the newest row of every datastream within [since, until): a reading or a bucket."""
     if query.resolution is not None:
@@ -71,15 +76,25 @@ async def latest(db: Db, query: ShapedQuery) -> list[Row]:
         for row in await history(db, replace(query, limit=most)):
             newest[row.datastream_id] = row  # rows come in the order of time
         return list(newest.values())
-    rows = await db.fetch(
-        _LATEST, [*query.fixed, *query.moving], query.since, query.until, query.position_decimals,
-        list(query.fixed), polygons(query.areas),
-    )  # fmt: skip
-    found = [Raw(*row) for row in rows]
-    if query.bbox is None:
-        return list(found)
+    found = await _latest_raw(db, query)
     fixed = frozenset(query.fixed)
     return [row for row in found if row.datastream_id in fixed or _inside(row, query)]
+
+
+async def _latest_raw(db: Db, query: ShapedQuery) -> list[Raw]:
+    """Look at the newest days first: what is found there needs no look at all the other chunks."""
+    wanted, until, found = {*query.fixed, *query.moving}, query.until, []
+    for since in (max(query.look_first or query.since, query.since), query.since):
+        rows = await db.fetch(
+            _LATEST, list(wanted), since, until, query.position_decimals, list(query.fixed),
+            polygons(query.areas),
+        )  # fmt: skip
+        found += [Raw(*fields) for *fields, is_let_through in rows if is_let_through]
+        wanted -= {row["datastream_id"] for row in rows}
+        if not wanted or since <= query.since:
+            break
+        until = min(until, since)
+    return sorted(found)
 
 
 def _inside(row: Raw, query: ShapedQuery) -> bool:

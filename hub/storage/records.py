@@ -3,17 +3,23 @@
 from collections.abc import Sequence
 
 from hub.domain.queries import BatchMark, Raw, Row, ShapedQuery
+from hub.domain.retention import Forgotten
 from hub.domain.sensing import Datastream
 from hub.domain.sharing import Agreement, Feed
-from hub.storage import readings, sharing
+from hub.storage import readings, retention, sharing
 from hub.storage.pool import Db
 
 
 class Records:
-    """The store as `hub.sharing.gate` asks for it."""
+    """The store as `hub.sharing.gate` asks for it.
 
-    def __init__(self, db: Db) -> None:
+    History and the newest readings come from `rows`, which may be a replica's connection. Rights
+    never do, nor what a stream follows: its position is the primary's.
+    """
+
+    def __init__(self, db: Db, rows: Db | None = None) -> None:
         self._db = db
+        self._rows = rows or db
 
     async def feed(self, feed_id: str) -> Feed | None:
         return await sharing.feed(self._db, feed_id)
@@ -31,10 +37,13 @@ class Records:
         return await sharing.datastreams(self._db, feed_id)
 
     async def history(self, query: ShapedQuery) -> list[Row]:
-        return await readings.history(self._db, query)
+        return await readings.history(self._rows, query)
 
     async def latest(self, query: ShapedQuery) -> list[Row]:
-        return await readings.latest(self._db, query)
+        return await readings.latest(self._rows, query)
+
+    async def forgotten(self) -> Forgotten:
+        return await retention.forgotten(self._db)
 
     async def of_batches(self, query: ShapedQuery, batches: Sequence[BatchMark]) -> list[Raw]:
         return await readings.of_batches(self._db, query, batches)

@@ -282,7 +282,7 @@ async def test_killed_outright_it_leaves_no_process_behind(tmp_path, make):
     await up.start("--no-city")
     await up.until("Ctrl-C stops everything")
     left = descendants(up.process.pid)
-    assert len(left) == 4
+    assert len(left) == 5
     up.process.kill()
 
     async def all_gone():

@@ -20,6 +20,9 @@ from hub.fleet.guessing import Guesses
 from hub.ingest.examining import Examiner
 from hub.storage.bell import BATCH, RIGHTS, Bells
 from hub.storage.ledger import Ledger
+from hub.storage.pool import open_store
+from hub.storage.replica import Replica
+from hub.storage.rights import Role
 
 PAYLOAD_BYTES = 4096
 
@@ -30,9 +33,20 @@ async def bells():
 
 
 @pytest.fixture
-async def hub_of(store, city, bells):
-    """Make a hub over this test's database; keyword arguments change its settings."""
-    keeper = RegistryKeeper(store, CONNECTOR)
+async def hub_of(database_url, city, bells):
+    """Make a hub over this test's database; keyword arguments change its settings.
+
+    With the rights that the API's own connections have.
+    """
+    async with (
+        open_store(database_url, role=Role.API) as store,
+        open_store(database_url, size=4, role=Role.INGEST) as intake,
+    ):
+        yield await _maker_of_hubs(store, intake, bells)
+
+
+async def _maker_of_hubs(store, intake, bells):
+    keeper = RegistryKeeper(intake, CONNECTOR)
     await keeper.load()
     examiner = Examiner(partial(native.decode, limits=Limits(PAYLOAD_BYTES, 100)))
 
@@ -40,14 +54,14 @@ async def hub_of(store, city, bells):
         plain = {
             "payload_bytes": PAYLOAD_BYTES, "max_limit": 1000, "stream_s": 30,
             "secure_cookies": False, "version": "test", "guesses": Guesses(5),
-            "quarantine": partial(quarantine, store),
+            "replica": Replica(store, None, 5), "quarantine": partial(quarantine, intake),
         }  # fmt: skip
         return Hub(
             store=store,
             news=bells.on(BATCH, RIGHTS),
             rights=bells.on(RIGHTS),
-            receive=HttpReceiver(keeper, Ledger(store), examiner).receive,
-            replay=Replayer(store, examiner).step,
+            receive=HttpReceiver(keeper, Ledger(intake), examiner).receive,
+            replay=Replayer(intake, examiner).step,
             check_password=is_password,
             new_password=new_password,
             hash_password=hash_password,

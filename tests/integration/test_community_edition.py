@@ -14,6 +14,7 @@ import pytest
 
 from hub.domain.durations import bucket_floor
 from hub.domain.queries import ShapedQuery
+from hub.domain.retention import source_of
 from hub.storage import readings
 from hub.storage.capabilities import Capability, detect
 from hub.storage.migrate import migrate, migrations, pending
@@ -73,7 +74,10 @@ def expected(seeded, resolution):
 
 async def answered(db, resolution):
     since, until = bucket_floor(START, resolution), bucket_floor(NOW, resolution) + resolution
-    query = ShapedQuery([1, 2], [], since, until, None, resolution, None, None, 100_000)
+    query = ShapedQuery(
+        [1, 2], [], since, until, None, resolution, None, None, 100_000,
+        source=source_of(resolution),
+    )  # fmt: skip
     rows = await readings.history(db, query)
     return {(r.datastream_id, r.time): (r.readings, r.mean, r.min, r.max) for r in rows}
 
@@ -136,10 +140,12 @@ ARGUMENTS = {
     },
     "readings": {
         "history_raw": ([1], START, NOW, 0, START, 3, 17.0, 59.0, 18.0, 60.0, [1], 10, [AREA_TEXT]),
-        "history_binned": ([1], START, NOW, 0, START, timedelta(seconds=10), 10),
-        "history_minute": ([1], START, NOW, 0, START, timedelta(minutes=5), 10),
-        "history_hour": ([1], START, NOW, 0, START, timedelta(hours=2), 10),
-        "history_day": ([1], START, NOW, 0, START, timedelta(days=2), 10),
+        "history_binned": ([1], START, NOW, 0, START, timedelta(seconds=10), 10, None),
+        "history_minute": ([1], START, NOW, 0, START, timedelta(minutes=5), 10, None),
+        "history_hour": ([1], START, NOW, 0, START, timedelta(hours=2), 10, None),
+        "history_day": ([1], START, NOW, 0, START, timedelta(days=2), 10, None),
+        "local_minute": ([1], START, NOW, 0, START, [START], 10, [START]),
+        "local_hour": ([1], START, NOW, 0, START, [START], 10, [START]),
         "latest": ([1, 2], START, NOW, None, [1], [AREA_TEXT]),
         "batches_after": (0, 10),
         "of_batches": ([1], [1, 2], START, NOW, NOW, 3, [1], [AREA_TEXT]),
@@ -167,6 +173,7 @@ ARGUMENTS = {
         "lock": ("d-1",),
         "listed": ("env", "active", "", 10),
         "taken": (["d-1"],),
+        "unknown": (["env"], ["no2"]),
         "insert_many": (
             ["d-9"], ["env"], ["air"], ["D 9"], [17.9], [59.4], [False], ["active"], ["a\x1fb"],
         ),
@@ -184,6 +191,7 @@ ARGUMENTS = {
         "has_jobs": (),
         "jobs": (),
     },
+    "replica": {"written": (), "replayed": ()},
     "operation": {
         "connectors": (),
         "rejected_by_reason": (),
@@ -222,6 +230,39 @@ ARGUMENTS = {
         "lock": ("a",),
         "find": ("a", "b"),
         "remember": ("a", "b", b"x", 200, "{}"),
+        "forget": (10,),
+    },
+    "retention": {
+        "rules": (),
+        "rule_of_each": (),
+        "set_rule": (None, None, None, None, None),
+        "unset_rule": (None,),
+        "shift_refresh": (),
+        "forgotten": (),
+        "lock_positions": (),
+        "forget": ("no2", "raw", START),
+        "forget_marks": ([1], START),
+        "streams_of": ("no2",),
+        "drop_forgotten": ("raw", START - timedelta(days=400)),
+        "oldest_kept": ("minute", [1]),
+        "delete_kept": ("minute", [1], START - timedelta(days=400), START - timedelta(days=399)),
+    },
+    "maintenance": {
+        "lock": (),
+        "begin": ("roll up", timedelta(minutes=1)),
+        "end": ("roll up", None),
+        "tasks": (),
+        "jobs": (),
+        "next_roll_up": (timedelta(minutes=15),),
+        "roll_up": (START - timedelta(days=300),),
+        "late_hours": (10,),
+        "roll_up_again": ([1], [START - timedelta(days=300)]),
+        "unmark": ([1], [START], [START]),
+        "late": (),
+        "rate": (),
+        "memory": (),
+        "chunk_interval": (),
+        "set_chunk_interval": (timedelta(days=1),),
     },
     "agreements": {
         "insert_dossier": (

@@ -28,6 +28,7 @@ from hub.api.stream import Subscription, begin_at, follow, open_subscription
 from hub.domain.areas import geojson
 from hub.domain.durations import format_duration
 from hub.domain.queries import Cursor, Row, ShapedQuery
+from hub.domain.retention import WIDTHS, Missing
 from hub.domain.sharing import Feed, Grant, Shape
 from hub.sharing import gate
 from hub.sharing.shaping import rounded
@@ -38,7 +39,8 @@ FormatChoice = Annotated[
     str | None, Query(alias="format", description="json, csv or geojson; default by Accept")
 ]
 AggregateChoice = Annotated[
-    list[str] | None, Query(description="of mean, min, max, count; default all")
+    list[str] | None,
+    Query(description="of mean, min, max, count, sum, first, last, good; default four"),
 ]
 Accept = Annotated[str, Header()]
 
@@ -139,6 +141,9 @@ async def readings(
     head = {
         "feed": feed,
         "resolution": _resolution(query),
+        "timezone": asked.timezone.key if asked.timezone else "UTC",
+        "source": query.source,
+        "missing": [_missing(lost) for lost in query.missing],
         "from": write_time(query.since),
         "to": write_time(query.until),
         "next": following,
@@ -220,6 +225,12 @@ def _duration(duration: timedelta | None) -> str | None:
 
 def _resolution(query: ShapedQuery) -> str:
     return "raw" if query.resolution is None else format_duration(query.resolution)
+
+
+def _missing(lost: Missing) -> dict[str, Any]:
+    """Say what was asked for and is kept no longer, and what to ask for instead."""
+    ask = None if lost.ask is None else format_duration(WIDTHS[lost.ask])
+    return {"property": lost.property, "before": write_time(lost.before), "ask": ask}
 
 
 def _page(opened: gate.Opened, rows: list[Row], aggregates: tuple[str, ...]) -> Page:

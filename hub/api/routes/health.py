@@ -5,8 +5,8 @@ from typing import Any
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
-from hub.api.deps import Connection
-from hub.api.metrics import LedgerCollector, collectors
+from hub.api.deps import Connection, TheHub
+from hub.api.metrics import LedgerCollector, ReplicaCollector, collectors
 from hub.api.problems import problem
 from hub.storage import operation
 from hub.storage.migrate import pending
@@ -29,11 +29,12 @@ async def readyz(db: Connection) -> Any:  # noqa: ANN401  a body or a problem
 
 
 @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
-async def metrics(db: Connection) -> Response:
+async def metrics(db: Connection, hub: TheHub) -> Response:
     ledger = LedgerCollector(
         await operation.connectors(db),
         await operation.rejected_by_reason(db),
         await operation.processes(db),
     )
-    text = b"".join(generate_latest(registry) for registry in collectors(ledger))
+    replica = ReplicaCollector(hub.replica.lag_s(), is_used=hub.replica.is_used)
+    text = b"".join(generate_latest(registry) for registry in collectors(ledger, replica))
     return Response(text, media_type=CONTENT_TYPE_LATEST)

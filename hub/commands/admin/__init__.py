@@ -2,7 +2,7 @@
 
 import typer
 
-from hub.commands.admin import certificates, devices, intake, people, shares, things
+from hub.commands.admin import certificates, devices, history, intake, people, shares, things
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 app.add_typer(things.organisation, name="organisation")
@@ -17,6 +17,7 @@ app.add_typer(people.audited, name="audit")
 app.add_typer(intake.connector, name="connector")
 app.add_typer(intake.rejection, name="rejection")
 app.add_typer(certificates.app, name="certificates")
+app.add_typer(history.app, name="retention")
 app.command("broker-hash")(intake.broker_hash)
 
 __all__ = ["app"]

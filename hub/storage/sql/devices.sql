@@ -19,6 +19,15 @@ order by d.id limit $4;
 -- name: taken
 select id from device where id = any($1::text[]);
 
+-- name: unknown
+-- What is referred to and not registered.
+select 'organisation' as kind, 'organisation' as command, wanted as id
+from unnest($1::text[]) as wanted
+where not exists (select from organisation o where o.id = wanted)
+union all
+select 'observed property', 'property', wanted from unnest($2::text[]) as wanted
+where not exists (select from observed_property p where p.id = wanted);
+
 -- name: insert_many
 -- Tags come joined: an array of arrays cannot have rows of different lengths.
 insert into device (id, organisation, kind, name, lon, lat, moving, state, tags)

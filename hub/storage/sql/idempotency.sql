@@ -11,3 +11,11 @@ insert into idempotency (actor, key, request, status, body) values ($1, $2, $3, 
 on conflict (actor, key) do update set
     request = excluded.request, status = excluded.status, body = excluded.body,
     created_at = now();
+
+-- name: forget
+-- Nobody is answered from these any more.
+delete from idempotency
+where (actor, key) in (
+    select actor, key from idempotency where created_at <= now() - interval '24 hours'
+    order by created_at limit $1
+);
