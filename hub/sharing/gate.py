@@ -14,6 +14,7 @@ from hub.errors import NotAuthenticated, NotFound, NotPermitted
 from hub.sharing.access import Denial, Why, decide
 from hub.sharing.shaping import (
     permitted,
+    reach_back,
     rounded,
     shape_history,
     shape_latest,
@@ -33,6 +34,7 @@ class Records(Protocol):
     async def history(self, query: ShapedQuery) -> list[Row]: ...
     async def latest(self, query: ShapedQuery) -> list[Row]: ...
     async def forgotten(self) -> Forgotten: ...
+    async def archived_since(self) -> datetime | None: ...
     async def of_batches(self, query: ShapedQuery, batches: Sequence[BatchMark]) -> list[Raw]: ...
 
 
@@ -93,6 +95,7 @@ async def history(
     """Return one page of readings or buckets, and the question as it was answered."""
     query = shape_history(opened.grant, opened.streams.values(), asked, now)
     query = shorten(query, opened.streams, await records.forgotten())
+    query = reach_back(query, await records.archived_since())
     return query, await records.history(query)
 
 

@@ -72,6 +72,15 @@ def shorten(query: ShapedQuery, streams: Mapping[int, Datastream], gone: Forgott
     return replace(query, missing=lost, whole_since=whole)
 
 
+def reach_back(query: ShapedQuery, oldest: datetime | None) -> ShapedQuery:
+    """Let readings that are kept no longer come from an archive, which begins at `oldest`."""
+    if not query.missing or query.resolution is not None or oldest is None:
+        return query
+    still = () if oldest <= query.since else [m._replace(before=oldest) for m in query.missing]
+    reached = [lost for lost in query.missing if lost.before > oldest]
+    return replace(query, archived=reached, missing=still) if reached else query
+
+
 _AFTER_ALL = datetime(9999, 1, 1, tzinfo=UTC)
 
 _Window = tuple[datetime, datetime, Grid | None]

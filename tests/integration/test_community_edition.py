@@ -191,6 +191,14 @@ ARGUMENTS = {
         "has_jobs": (),
         "jobs": (),
     },
+    "archiving": {
+        "oldest": (),
+        "touched": (START, NOW, START),
+        "forgotten": (START,),
+        "organisations": (),
+        "streams": ("env",),
+        "page": ([1], START, NOW, 0, START, 10),
+    },
     "replica": {"written": (), "replayed": ()},
     "operation": {
         "connectors": (),
