@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from hub.domain.feeds import OPEN_AT_MOST
 from hub.domain.identity import PUBLIC
@@ -196,6 +197,17 @@ class Dossier:
         """Tell whether an organisation may know of it: a draft is its side's own affair."""
         side = self.side_of(organisation)
         return side is not None and (self.state is not DRAFT or side is self.drafted_by)
+
+
+REMIND_BEFORE = timedelta(days=30)
+
+
+class Reminder(NamedTuple):
+    """An agreement that comes to its end, or to its review."""
+
+    dossier: Dossier
+    ends: bool
+    review: bool
 
 
 def missing(

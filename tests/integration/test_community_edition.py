@@ -285,6 +285,8 @@ ARGUMENTS = {
         "newest_version": (1,),
         "of_organisation": ("env", "draft", "air", 0, 10),
         "ran_out": (NOW, 10),
+        "to_be_reminded": (NOW, 10),
+        "reminded": (1,),
         "save_dossier": (
             2, "offered", "p", "b", None, None, ["no2"], timedelta(minutes=15), timedelta(0), 3,
             timedelta(days=30), None, timedelta(0), False, "", "", AREA, "person:anna", None,

@@ -5,6 +5,7 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import (
     AwareDatetime,
@@ -23,6 +24,7 @@ from hub.domain.people import Deed
 from hub.domain.sharing import AgreementState, Principal, Shape
 from hub.errors import NotAuthenticated, NotFound
 from hub.sharing import agreeing
+from hub.sharing.odrl import policy
 from hub.storage import agreements
 from hub.storage.agreements import AgreementFiles
 
@@ -160,6 +162,16 @@ async def get_agreement(agreement: ID, db: Connection, caller: Caller) -> dict[s
     if found is None or not found.is_visible_to(caller.organisation):
         raise NotFound(f"your organisation has no part in an agreement {agreement}")
     return _told(found)
+
+
+@router.get("/agreements/{agreement}/odrl", summary="One agreement as an ODRL policy (JSON-LD)")
+async def get_policy(agreement: ID, db: Connection, caller: Caller) -> Response:
+    """Return it as ODRL 2.2: an Offer while it is negotiated, then an Agreement."""
+    _check_known(caller)
+    found = await agreements.dossier(db, agreement)
+    if found is None or not found.is_visible_to(caller.organisation):
+        raise NotFound(f"your organisation has no part in an agreement {agreement}")
+    return Response(orjson.dumps(policy(found)), media_type="application/ld+json")
 
 
 @router.post("/agreements/{agreement}:{step}", summary="Take the next step with an agreement")

@@ -56,3 +56,17 @@ update agreement set
     area = $17, provider_approver = $18, consumer_approver = $19, notice_given_at = $20,
     changed_at = now()
 where id = $1;
+
+-- name: to_be_reminded
+-- What ends or is to be looked at before $1, and has not been told of that date yet.
+select id, valid_until, review_at,
+       coalesce(valid_until <= $1 and reminded_of_end is distinct from valid_until, false) as ends,
+       coalesce(review_at <= $1 and reminded_of_review is distinct from review_at, false) as review
+from agreement
+where state in ('active', 'suspended')
+  and ((valid_until <= $1 and reminded_of_end is distinct from valid_until)
+       or (review_at <= $1 and reminded_of_review is distinct from review_at))
+order by id limit $2 for update skip locked;
+
+-- name: reminded
+update agreement set reminded_of_end = valid_until, reminded_of_review = review_at where id = $1;
