@@ -228,6 +228,11 @@ def missing(
     beyond = sorted((terms.shape.properties or frozenset()) - frozenset(feed_properties))
     if beyond:
         faults.append(f"the feed has no {', '.join(beyond)}")
+    if terms.shape.min_group is not None and terms.shape.finest_resolution is None:
+        faults.append("means over groups need a finest resolution")
+    if terms.shape.min_group is not None and terms.shape.area is not None:
+        # Two consumers with two areas of one feed could subtract one group from the other.
+        faults.append("groups are all devices of the feed: leave the area out")
     if terms.valid_until is not None and terms.valid_until <= max(now, terms.valid_from or now):
         faults.append("it would end before it begins")
     faults += [

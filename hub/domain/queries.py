@@ -46,7 +46,8 @@ class ShapedQuery:
     `starts` are those of buckets which are not all equally long. `source` is the class of history
     that answers; what of it is kept no longer is `missing`, and buckets that begin before their
     datastream's time in `whole_since` are left out, for part of them is. What is `archived` comes
-    from the archive instead. The newest readings are expected after `look_first`.
+    from the archive instead. The newest readings are expected after `look_first`. With `groups`
+    the datastreams are groups of such, and a row is the mean over at least `min_group` of them.
     """
 
     fixed: Sequence[int]
@@ -65,6 +66,8 @@ class ShapedQuery:
     whole_since: Mapping[int, datetime] | None = None
     look_first: datetime | None = None
     archived: Sequence[Missing] = ()
+    groups: Mapping[int, Sequence[int]] | None = None
+    min_group: int = 0
 
 
 class Raw(NamedTuple):

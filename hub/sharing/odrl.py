@@ -87,6 +87,8 @@ def _refinements(shape: Shape) -> Iterator[dict[str, Any]]:
         yield _constraint("stadsnav:age", "lteq", width)
     if shape.position_decimals is not None:
         yield _constraint("stadsnav:positionDecimals", "lteq", shape.position_decimals)
+    if shape.min_group is not None:
+        yield _constraint("stadsnav:groupSize", "gteq", shape.min_group)
     if shape.area is not None:
         yield _constraint("spatial", "isPartOf", {"stadsnav:geometry": geojson(shape.area)})
 

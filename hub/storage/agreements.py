@@ -127,6 +127,7 @@ def _terms_row(terms: Terms) -> tuple[object, ...]:
         None if shape.properties is None else sorted(shape.properties), shape.finest_resolution,
         shape.delay, shape.position_decimals, shape.history, terms.review_at, terms.notice,
         terms.onward_sharing, terms.cost_share, terms.decision, places.polygon(shape.area),
+        shape.min_group,
     )  # fmt: skip
 
 
@@ -135,6 +136,7 @@ def _dossier(row: Record) -> Dossier:
     shape = Shape(
         None if properties is None else frozenset(properties), row["finest_resolution"],
         row["delay"], row["position_decimals"], row["history"], places.area(row["area"]),
+        row["min_group"],
     )  # fmt: skip
     terms = Terms(
         row["purpose"], row["legal_basis"], shape, row["valid_from"], row["valid_until"],

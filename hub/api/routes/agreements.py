@@ -60,11 +60,15 @@ class ShapeBody(Body):
     history: Duration | None = None
     area: Annotated[Polygon | None, Field(description="a GeoJSON Polygon without holes")] = None
 
+    min_group: Annotated[
+        int | None, Field(ge=2, le=10_000, description="means over at least so many devices only")
+    ] = None
+
     def shape(self) -> Shape:
         chosen = None if self.properties is None else frozenset(self.properties)
         return Shape(
             chosen, self.finest_resolution, self.delay, self.position_decimals, self.history,
-            self.area,
+            self.area, self.min_group,
         )  # fmt: skip
 
 
@@ -239,6 +243,7 @@ def _told_terms(terms: Terms) -> dict[str, Any]:
             "position_decimals": shape.position_decimals,
             "history": _width(shape.history),
             "area": geojson(shape.area) if shape.area else None,
+            "min_group": shape.min_group,
         },
         "valid_from": _time(terms.valid_from),
         "valid_until": _time(terms.valid_until),

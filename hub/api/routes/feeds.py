@@ -219,6 +219,7 @@ def shape_of(shape: Shape) -> dict[str, Any]:
         "position_decimals": shape.position_decimals,
         "history": _duration(shape.history),
         "area": geojson(shape.area) if shape.area else None,
+        "min_group": shape.min_group,
     }
 
 
