@@ -8,8 +8,10 @@ from typing import Annotated
 
 import typer
 
+from hub.archive.layout import Root
 from hub.commands import admin, simulate
-from hub.commands.admin.terms import parse_time, with_database
+from hub.commands.admin.terms import parse_time, parse_width, with_database
+from hub.commands.archiving import SETTLED, archive
 from hub.commands.backing_up import back_up
 from hub.commands.backing_up import restore as restore_backup
 from hub.commands.doctor import Verdict, examine
@@ -24,7 +26,7 @@ from hub.logs import configure_logging
 from hub.settings import Settings
 from hub.storage.migrate import Migration, pending
 from hub.storage.migrate import migrate as migrate_schema
-from hub.storage.pool import connect
+from hub.storage.pool import Db, connect
 
 BEGINNING = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -184,6 +186,48 @@ def maintain(
     Example: stadsnav maintain --once
     """
     run(lambda: run_maintain(settings_here(), once=once), fast=True)
+
+
+@app.command("archive")
+def archive_days(
+    *,
+    to: Annotated[
+        str | None, typer.Option(help="folder or s3://…; default STADSNAV_ARCHIVE_URI")
+    ] = None,
+    older_than: Annotated[
+        str, typer.Option(help="leave out what is younger, for late readings: P2D")
+    ] = "P2D",
+    verify: Annotated[
+        bool, typer.Option("--verify", help="only compare every file with its manifest")
+    ] = False,
+) -> None:
+    """Write closed days as Parquet, by day and organisation, so that history outgrows the database.
+
+    Run it every night, before retention takes the days away: the API with the same
+    STADSNAV_ARCHIVE_URI then answers older questions from it. Repeat and interrupt it as you like;
+    a day that has changed since is written again.
+
+    Example: stadsnav archive --to /srv/stadsnav-archive
+    """
+    address = to or Settings().archive.uri
+    if address is None:
+        raise typer.BadParameter("say where: --to DIR, or STADSNAV_ARCHIVE_URI")
+    settled = parse_width(older_than) or SETTLED
+
+    async def check() -> None:
+        damaged = list(Root.at(address).damaged())
+        if damaged:
+            fail("not as they were written:\n  " + "\n  ".join(damaged))
+        typer.echo("every file is as its manifest says")
+
+    async def write(db: Db) -> None:
+        written = await archive(db, address, datetime.now(UTC), settled=settled, tell=_tell)
+        typer.echo(f"{written} days written to {address}")
+
+    if verify:
+        run(check)
+    else:
+        with_database(write)
 
 
 @app.command()

@@ -171,6 +171,16 @@ class MaintainSettings(_Group):
     )
 
 
+class ArchiveSettings(_Group):
+    model_config = SettingsConfigDict(
+        env_prefix="STADSNAV_ARCHIVE_", frozen=True, env_ignore_empty=True
+    )
+
+    uri: str | None = Field(
+        None, description="folder, or s3://bucket/path: written by `archive`, read by the API"
+    )
+
+
 class Settings:
     """All groups together, checked against each other."""
 
@@ -181,6 +191,7 @@ class Settings:
             self.ingest = IngestSettings()
             self.api = ApiSettings()
             self.maintain = MaintainSettings()
+            self.archive = ArchiveSettings()
         except ValidationError as error:
             raise ConfigurationError(_first_fault(error)) from error
         self._check()
@@ -255,6 +266,7 @@ GROUPS: tuple[type[_Group], ...] = (
     IngestSettings,
     ApiSettings,
     MaintainSettings,
+    ArchiveSettings,
 )
 
 

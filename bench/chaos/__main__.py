@@ -32,8 +32,11 @@ from hub.embedded.process import Child
 
 RATE = 300  # messages per second, of all devices together
 SEEDS = (1, 2, 3)
-QUIET_S = 3.0  # nothing new for so long, and what is not stored will not be
+QUIET_S = 30.0  # nothing new for so long, and what is not stored will not be; longer than any wait
 PATIENCE_S = 120.0
+MOMENT_S = 2.0
+
+_SETTLED = "select coalesce(sum(stored - overwritten + rejected), 0) from batch"
 VOLUME_MIB = 1_024
 
 
@@ -50,7 +53,7 @@ async def run_scenario(name: str, seed: int) -> dict[str, object]:
         await scenario.inflict(run)
         async with asyncio.timeout(scenario.seconds + PATIENCE_S):
             await writer.wait()
-        await _until_quiet(hurt)
+        await _until_settled(hurt)
         if scenario.afterwards is not None:
             await scenario.afterwards(run)
         history = History.read(hurt.history.read_text().splitlines())
@@ -131,13 +134,17 @@ def _writer(hurt: Rig, scenario: Scenario, seed: int) -> Child:
     return Child("writer", command, hurt.folder / "writer.log")
 
 
-async def _until_quiet(hurt: Rig) -> None:
-    """Wait until nothing more is stored, nor rejected, for a while."""
+async def _until_settled(hurt: Rig) -> None:
+    """Wait until all that was acknowledged is stored or rejected, or nothing more comes at all."""
+    history = History.read(hurt.history.read_text().splitlines())
     quiet_since, before = time.monotonic(), None
     async with asyncio.timeout(PATIENCE_S):
         while time.monotonic() - quiet_since < QUIET_S:
             async with hurt.sql() as db:
-                now = await db.fetchval("select coalesce(sum(messages), 0) from connector")
+                now = await db.fetchval(_SETTLED)
+            if now >= len(history.acknowledged):
+                await asyncio.sleep(MOMENT_S)  # for what nobody expects
+                return
             if now != before:
                 quiet_since, before = time.monotonic(), now
             await asyncio.sleep(0.2)

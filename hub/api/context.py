@@ -8,6 +8,7 @@ from hub.domain.intake import Receipt, Replayed
 from hub.fleet.guessing import Guesses
 from hub.storage.bell import Bell
 from hub.storage.pool import Store
+from hub.storage.records import Archive
 from hub.storage.rejections import Filter
 from hub.storage.replica import Replica
 
@@ -53,6 +54,7 @@ class Hub:
     replica: Replica
     quarantine: Callable[[str, str], Awaitable[None]]
     broker_hook: BrokerHook | None = None
+    archive: Archive | None = None
 
     def now(self) -> datetime:
         return datetime.now(UTC)

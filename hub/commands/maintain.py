@@ -11,7 +11,7 @@ from hub.domain.chunks import chunk_width, should_change
 from hub.domain.durations import format_duration
 from hub.errors import ConfigurationError, MaintenanceFailed, StoreUnavailable
 from hub.settings import MaintainSettings, Settings
-from hub.sharing.agreeing import expire
+from hub.sharing.agreeing import expire, remind
 from hub.storage import idempotency, maintenance, rejections
 from hub.storage.agreements import AgreementFiles
 from hub.storage.migrate import pending
@@ -44,6 +44,7 @@ def tasks(settings: MaintainSettings) -> list[Task]:
         Task("forget rejections", hour, lambda db: _forget_rejections(db, keep_rejections)),
         Task("forget idempotency keys", hour, _forget_keys),
         Task("end agreements", minute, _end_agreements),
+        Task("remind of agreements", hour, _remind),
         Task("size chunks", day, _size_chunks),
     ]
 
@@ -134,6 +135,16 @@ async def _end_agreements(db: Db) -> str:
             ended = await expire(AgreementFiles(db), datetime.now(UTC), limit=AGREEMENTS_AT_ONCE)
         done += len(ended)
         if len(ended) < AGREEMENTS_AT_ONCE:
+            return f"agreements={done}" if done else ""
+
+
+async def _remind(db: Db) -> str:
+    done = 0
+    while True:
+        async with db.transaction():
+            told = await remind(AgreementFiles(db), datetime.now(UTC), limit=AGREEMENTS_AT_ONCE)
+        done += len(told)
+        if len(told) < AGREEMENTS_AT_ONCE:
             return f"agreements={done}" if done else ""
 
 

@@ -11,6 +11,7 @@ import uvicorn
 
 from hub.api.app import create_app
 from hub.api.context import BrokerHook, Hub
+from hub.archive.reading import ArchiveReader
 from hub.broker.access import hash_password, hub_users, is_password, new_password
 from hub.commands.ingest import check_migrated, examiner_of
 from hub.commands.keeping import RegistryKeeper, quarantine
@@ -103,6 +104,7 @@ def _hub(
         guesses=Guesses(settings.api.quarantine_failures or None),
         quarantine=partial(quarantine, intake),
         broker_hook=_broker_hook(settings),
+        archive=ArchiveReader(settings.archive.uri) if settings.archive.uri else None,
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from hub.domain.feeds import OPEN_AT_MOST
 from hub.domain.identity import PUBLIC
@@ -198,6 +199,17 @@ class Dossier:
         return side is not None and (self.state is not DRAFT or side is self.drafted_by)
 
 
+REMIND_BEFORE = timedelta(days=30)
+
+
+class Reminder(NamedTuple):
+    """An agreement that comes to its end, or to its review."""
+
+    dossier: Dossier
+    ends: bool
+    review: bool
+
+
 def missing(
     dossier: Dossier, feed: Feed, feed_properties: Iterable[str], now: datetime
 ) -> list[str]:
@@ -216,6 +228,11 @@ def missing(
     beyond = sorted((terms.shape.properties or frozenset()) - frozenset(feed_properties))
     if beyond:
         faults.append(f"the feed has no {', '.join(beyond)}")
+    if terms.shape.min_group is not None and terms.shape.finest_resolution is None:
+        faults.append("means over groups need a finest resolution")
+    if terms.shape.min_group is not None and terms.shape.area is not None:
+        # Two consumers with two areas of one feed could subtract one group from the other.
+        faults.append("groups are all devices of the feed: leave the area out")
     if terms.valid_until is not None and terms.valid_until <= max(now, terms.valid_from or now):
         faults.append("it would end before it begins")
     faults += [

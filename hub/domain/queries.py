@@ -45,8 +45,9 @@ class ShapedQuery:
     whose readings each have a position: within every one of `areas`, and, rounded, in `bbox`.
     `starts` are those of buckets which are not all equally long. `source` is the class of history
     that answers; what of it is kept no longer is `missing`, and buckets that begin before their
-    datastream's time in `whole_since` are left out, for part of them is. The newest readings are
-    expected after `look_first`.
+    datastream's time in `whole_since` are left out, for part of them is. What is `archived` comes
+    from the archive instead. The newest readings are expected after `look_first`. With `groups`
+    the datastreams are groups of such, and a row is the mean over at least `min_group` of them.
     """
 
     fixed: Sequence[int]
@@ -64,6 +65,9 @@ class ShapedQuery:
     missing: Sequence[Missing] = ()
     whole_since: Mapping[int, datetime] | None = None
     look_first: datetime | None = None
+    archived: Sequence[Missing] = ()
+    groups: Mapping[int, Sequence[int]] | None = None
+    min_group: int = 0
 
 
 class Raw(NamedTuple):

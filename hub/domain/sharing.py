@@ -54,6 +54,8 @@ class Shape:
     `delay`: nothing younger than this. `history`: nothing older than this.
     `position_decimals`: positions rounded to so many decimals of a degree (3 is about 100 m).
     `area`: only what was measured within it.
+    `min_group`: only means over all devices of the feed together, never of fewer than so many; in
+    buckets of exactly the `finest_resolution`.
     """
 
     properties: frozenset[str] | None = None
@@ -62,6 +64,7 @@ class Shape:
     position_decimals: int | None = None
     history: timedelta | None = None
     area: Area | None = None
+    min_group: int | None = None
 
 
 EVERYTHING = Shape()

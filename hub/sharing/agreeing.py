@@ -9,9 +9,11 @@ from hub.domain import audit
 from hub.domain.agreements import (
     BINDING,
     DRAFTING,
+    REMIND_BEFORE,
     Action,
     Dossier,
     Illegal,
+    Reminder,
     Side,
     Terms,
     missing,
@@ -36,6 +38,8 @@ class Files(Protocol):
     async def open_version(self, series: int, side: Side) -> int | None: ...
     async def newest_version(self, series: int) -> int: ...
     async def ran_out(self, now: datetime, limit: int) -> list[Dossier]: ...
+    async def to_be_reminded(self, before: datetime, limit: int) -> list[Reminder]: ...
+    async def reminded(self, agreement: int) -> None: ...
     async def add(self, new: Dossier) -> Dossier: ...
     async def save(self, changed: Dossier) -> None: ...
     async def record(self, event: Event) -> None: ...
@@ -151,6 +155,21 @@ async def expire(files: Files, now: datetime, *, limit: int = 100) -> list[Dossi
         await _record(files, Deed(HUB, now), changed, action, **{"from": found.state, "to": to})
         ended.append(changed)
     return ended
+
+
+async def remind(files: Files, now: datetime, *, limit: int = 100) -> list[Dossier]:
+    """Tell both sides, in their audit, what ends or is due for review within a month. Once each."""
+    told = []
+    for found in await files.to_be_reminded(now + REMIND_BEFORE, limit):
+        terms, members = found.dossier.terms, dict[str, object]()
+        if found.ends and terms.valid_until is not None:
+            members["ends_at"] = terms.valid_until.isoformat()
+        if found.review and terms.review_at is not None:
+            members["review_at"] = terms.review_at.isoformat()
+        await files.reminded(found.dossier.id)
+        await _record(files, Deed(HUB, now), found.dossier, "remind", **members)
+        told.append(found.dossier)
+    return told
 
 
 def _proposed(changed: Dossier, actor: Actor, side: Side, terms: Terms | None) -> Dossier:

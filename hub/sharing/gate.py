@@ -1,7 +1,7 @@
 """The gate: every channel gets its rows here, from a grant and a question, and nowhere else."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -13,12 +13,15 @@ from hub.domain.sharing import Agreement, Feed, Grant, Principal, Scope
 from hub.errors import NotAuthenticated, NotFound, NotPermitted
 from hub.sharing.access import Denial, Why, decide
 from hub.sharing.shaping import (
+    grouped,
     permitted,
+    reach_back,
     rounded,
     shape_history,
     shape_latest,
     shape_stream,
     shorten,
+    without_area,
 )
 
 
@@ -33,15 +36,21 @@ class Records(Protocol):
     async def history(self, query: ShapedQuery) -> list[Row]: ...
     async def latest(self, query: ShapedQuery) -> list[Row]: ...
     async def forgotten(self) -> Forgotten: ...
+    async def archived_since(self) -> datetime | None: ...
     async def of_batches(self, query: ShapedQuery, batches: Sequence[BatchMark]) -> list[Raw]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A feed as one principal may see it, with the datastreams it lets through by id."""
+    """A feed as one principal may see it, with the datastreams it lets through by id.
+
+    Where only groups may be seen, these stand in the place of datastreams; `groups` holds their
+    members.
+    """
 
     grant: Grant
     streams: Mapping[int, Datastream]
+    groups: Mapping[int, Sequence[int]] | None = None
 
 
 def check_may_read(principal: Principal) -> None:
@@ -84,6 +93,8 @@ async def open_feed(records: Records, principal: Principal, feed_id: str, now: d
     """Return the feed's grant and the datastreams it lets through. Raises as `grant_for`."""
     grant = await grant_for(records, principal, feed_id, now)
     streams = permitted(grant, await records.datastreams(feed_id))
+    if grant.shape.min_group is not None:
+        return Opened(without_area(grant), *grouped(streams))
     return Opened(grant, {stream.id: stream for stream in streams})
 
 
@@ -92,7 +103,9 @@ async def history(
 ) -> tuple[ShapedQuery, list[Row]]:
     """Return one page of readings or buckets, and the question as it was answered."""
     query = shape_history(opened.grant, opened.streams.values(), asked, now)
+    query = replace(query, groups=opened.groups, min_group=opened.grant.shape.min_group or 0)
     query = shorten(query, opened.streams, await records.forgotten())
+    query = reach_back(query, await records.archived_since())
     return query, await records.history(query)
 
 
@@ -101,6 +114,7 @@ async def latest(
 ) -> tuple[ShapedQuery, list[Row]]:
     """Return the newest reading or bucket of each datastream."""
     query = shape_latest(opened.grant, opened.streams.values(), asked, now)
+    query = replace(query, groups=opened.groups, min_group=opened.grant.shape.min_group or 0)
     if query.resolution is not None:
         query = shorten(query, opened.streams, await records.forgotten())
     return query, await records.latest(query)

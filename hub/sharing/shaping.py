@@ -27,6 +27,7 @@ def shape_history(
     Without `from` it looks back one day from `to`. Raises OutsideGrant where the question is
     finer than the right, NotFound for a property or datastream that the grant does not contain.
     """
+    _refuse_parts_of_groups(grant.shape, asked)
     grid = _grid(_resolution(grant.shape, asked.resolution), asked.timezone)
     until = asked.until or now
     since = asked.since or until - DEFAULT_PERIOD
@@ -41,6 +42,7 @@ def shape_latest(
     grant: Grant, streams: Iterable[Datastream], asked: ReadingQuery, now: datetime
 ) -> ShapedQuery:
     """Narrow a question about the newest values; aggregates look back a hundred buckets."""
+    _refuse_parts_of_groups(grant.shape, asked)
     resolution = _resolution(grant.shape, asked.resolution)
     back = now - BEGINNING if resolution is None else min(100 * resolution, now - BEGINNING)
     window = _window(grant.shape, _grid(resolution, None), now - back, _AFTER_ALL, now)
@@ -70,6 +72,60 @@ def shorten(query: ShapedQuery, streams: Mapping[int, Datastream], gone: Forgott
     before = {property_: time for property_, time, _ in lost}
     whole = {id_: before.get(name, query.since) for id_, name in names.items()}
     return replace(query, missing=lost, whole_since=whole)
+
+
+FIRST_GROUP = 2_000_000_000  # no datastream is numbered so high
+
+
+def grouped(
+    streams: Iterable[Datastream],
+) -> tuple[dict[int, Datastream], dict[int, list[int]]]:
+    """Put what observes the same property into one group each; return them, and their members.
+
+    A group is always all that a feed has, the same for everybody: groups that overlap would tell of
+    their difference, and with it of one device.
+    """
+    by_property: dict[str, list[Datastream]] = {}
+    for stream in streams:
+        by_property.setdefault(stream.property, []).append(stream)
+    groups, members = {}, {}
+    for number, (name, held) in enumerate(sorted(by_property.items()), FIRST_GROUP):
+        unit = held[0].unit
+        groups[number] = Datastream(number, "*", "all devices", "group", name, unit, None, False)
+        members[number] = [stream.id for stream in held]
+    return groups, members
+
+
+def without_area(grant: Grant) -> Grant:
+    """Return a grant to what lies within its area, once that has been looked at."""
+    shape, feed = replace(grant.shape, area=None), replace(grant.feed, area=None)
+    return replace(grant, shape=shape, feed=feed)
+
+
+def _refuse_parts_of_groups(shape: Shape, asked: ReadingQuery) -> None:
+    """Refuse what would cut a group or a bucket in two: the difference would tell of one."""
+    if shape.min_group is None:
+        return
+    if asked.bbox is not None or asked.datastreams is not None:
+        raise OutsideGrant(
+            f"your agreement gives means over at least {shape.min_group} devices together: leave "
+            "'bbox' and 'datastream' out"
+        )
+    finest = shape.finest_resolution
+    if finest is not None and (asked.resolution not in (None, finest) or asked.timezone):
+        raise OutsideGrant(
+            f"your agreement gives groups by {format_duration(finest)} and by nothing else: make "
+            "coarser means from these"
+        )
+
+
+def reach_back(query: ShapedQuery, oldest: datetime | None) -> ShapedQuery:
+    """Let readings that are kept no longer come from an archive, which begins at `oldest`."""
+    if not query.missing or query.resolution is not None or oldest is None:
+        return query
+    still = () if oldest <= query.since else [m._replace(before=oldest) for m in query.missing]
+    reached = [lost for lost in query.missing if lost.before > oldest]
+    return replace(query, archived=reached, missing=still) if reached else query
 
 
 _AFTER_ALL = datetime(9999, 1, 1, tzinfo=UTC)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 import asyncpg
 
-from hub.domain.agreements import Dossier, Side, Terms
+from hub.domain.agreements import Dossier, Reminder, Side, Terms
 from hub.domain.audit import Event
 from hub.domain.sharing import AgreementState, Feed, Shape
 from hub.errors import NotFound
@@ -21,6 +21,8 @@ _OPEN_VERSION = statement("agreements", "open_version")
 _NEWEST_VERSION = statement("agreements", "newest_version")
 _OF_ORGANISATION = statement("agreements", "of_organisation")
 _RAN_OUT = statement("agreements", "ran_out")
+_TO_BE_REMINDED = statement("agreements", "to_be_reminded")
+_REMINDED = statement("agreements", "reminded")
 _INSERT_DOSSIER = statement("agreements", "insert_dossier")
 _SAVE_DOSSIER = statement("agreements", "save_dossier")
 
@@ -60,6 +62,17 @@ class AgreementFiles:
         """Return what is in force by its state and over by the clock."""
         found = [row["id"] for row in await self._db.fetch(_RAN_OUT, now, limit)]
         return await dossiers(self._db, found)
+
+    async def to_be_reminded(self, before: datetime, limit: int) -> list[Reminder]:
+        """Return what ends or is due for review before then, and was not told of that date yet."""
+        rows = await self._db.fetch(_TO_BE_REMINDED, before, limit)
+        found = await dossiers(self._db, [row["id"] for row in rows])
+        return [
+            Reminder(one, row["ends"], row["review"]) for one, row in zip(found, rows, strict=True)
+        ]
+
+    async def reminded(self, agreement: int) -> None:
+        await self._db.execute(_REMINDED, agreement)
 
     async def add(self, new: Dossier) -> Dossier:
         """Store a new version; return it with its id and series."""
@@ -114,6 +127,7 @@ def _terms_row(terms: Terms) -> tuple[object, ...]:
         None if shape.properties is None else sorted(shape.properties), shape.finest_resolution,
         shape.delay, shape.position_decimals, shape.history, terms.review_at, terms.notice,
         terms.onward_sharing, terms.cost_share, terms.decision, places.polygon(shape.area),
+        shape.min_group,
     )  # fmt: skip
 
 
@@ -122,6 +136,7 @@ def _dossier(row: Record) -> Dossier:
     shape = Shape(
         None if properties is None else frozenset(properties), row["finest_resolution"],
         row["delay"], row["position_decimals"], row["history"], places.area(row["area"]),
+        row["min_group"],
     )  # fmt: skip
     terms = Terms(
         row["purpose"], row["legal_basis"], shape, row["valid_from"], row["valid_until"],

@@ -1,6 +1,6 @@
 """Read readings: history, latest, and what was committed since. Only shaped queries get in."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -27,6 +27,8 @@ _LOCAL_SOURCES = {
     Kept.MINUTE: statement("readings", "local_minute"),
 }
 
+_GROUPED = {kept: statement("readings", f"grouped_{kept}") for kept in Kept}
+
 _BEFORE_ALL = Cursor(0, datetime(1, 1, 1, tzinfo=UTC))  # datastream ids begin at 1
 
 
@@ -38,6 +40,8 @@ async def history(db: Db, query: ShapedQuery) -> list[Row]:
     """
     if query.resolution is None:
         return list(await _history_raw(db, query))
+    if query.groups is not None:
+        return list(await _grouped(db, query, query.groups))
     streams, after = _from_cursor([*query.fixed, *query.moving], query.cursor)
     local = query.starts is not None
     source = (_LOCAL_SOURCES if local else _SOURCES)[query.source]
@@ -46,6 +50,18 @@ async def history(db: Db, query: ShapedQuery) -> list[Row]:
     rows = await db.fetch(
         source, streams, query.since, query.until, *after, buckets, query.limit,
         None if whole is None else [whole.get(stream, query.since) for stream in streams],
+    )  # fmt: skip
+    return [Bucket(*row) for row in rows]
+
+
+async def _grouped(db: Db, query: ShapedQuery, groups: Mapping[int, Sequence[int]]) -> list[Bucket]:
+    """Return means over groups, each device of one counting alike; none of fewer than allowed."""
+    wanted = [(group, stream) for group in query.fixed for stream in groups[group]]
+    since = max([query.since, *(query.whole_since or {}).values()])
+    rows = await db.fetch(
+        _GROUPED[query.source], [stream for _, stream in wanted], [group for group, _ in wanted],
+        since, query.until, *(query.cursor or _BEFORE_ALL), query.resolution, query.min_group,
+        query.limit,
     )  # fmt: skip
     return [Bucket(*row) for row in rows]
 

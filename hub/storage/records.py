@@ -1,6 +1,8 @@
 """What the gate reads, bound to one connection."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
 
 from hub.domain.queries import BatchMark, Raw, Row, ShapedQuery
 from hub.domain.retention import Forgotten
@@ -10,6 +12,13 @@ from hub.storage import readings, retention, sharing
 from hub.storage.pool import Db
 
 
+class Archive(Protocol):
+    """What is kept outside of the database; `hub.archive.reading` is it."""
+
+    async def oldest(self) -> datetime | None: ...
+    async def history(self, query: ShapedQuery) -> list[Raw]: ...
+
+
 class Records:
     """The store as `hub.sharing.gate` asks for it.
 
@@ -17,9 +26,10 @@ class Records:
     never do, nor what a stream follows: its position is the primary's.
     """
 
-    def __init__(self, db: Db, rows: Db | None = None) -> None:
+    def __init__(self, db: Db, rows: Db | None = None, archive: Archive | None = None) -> None:
         self._db = db
         self._rows = rows or db
+        self._archive = archive
 
     async def feed(self, feed_id: str) -> Feed | None:
         return await sharing.feed(self._db, feed_id)
@@ -37,7 +47,17 @@ class Records:
         return await sharing.datastreams(self._db, feed_id)
 
     async def history(self, query: ShapedQuery) -> list[Row]:
-        return await readings.history(self._rows, query)
+        found = await readings.history(self._rows, query)
+        if self._archive is None or not query.archived:
+            return found
+        # What is about to be deleted from the store may be in both.
+        both: dict[tuple[int, datetime], Row] = {}
+        for row in (*await self._archive.history(query), *found):
+            both[row.datastream_id, row.time] = row
+        return [row for _, row in sorted(both.items())][: query.limit]
+
+    async def archived_since(self) -> datetime | None:
+        return None if self._archive is None else await self._archive.oldest()
 
     async def latest(self, query: ShapedQuery) -> list[Row]:
         return await readings.latest(self._rows, query)

@@ -106,6 +106,7 @@ async def add_agreement(db: Db, new: Agreement) -> Agreement:
             _INSERT_AGREEMENT, new.feed, new.consumer, new.state, new.purpose, new.legal_basis,
             new.valid_from, new.valid_until, as_list(shape.properties), shape.finest_resolution,
             shape.delay, shape.position_decimals, shape.history, places.polygon(shape.area),
+            shape.min_group,
         )  # fmt: skip
     except asyncpg.ForeignKeyViolationError as error:
         raise NotFound(f"there is no feed '{new.feed}' or organisation '{new.consumer}'") from error
@@ -190,6 +191,7 @@ def _agreement(row: Record) -> Agreement:
         Shape(
             _set(row["properties"]), row["finest_resolution"], row["delay"],
             row["position_decimals"], row["history"], places.area(row["area"]),
+            row["min_group"],
         ),
     )  # fmt: skip
 

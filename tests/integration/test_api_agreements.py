@@ -343,3 +343,63 @@ def test_the_detail_of_an_event_is_json():
     from hub.domain.audit import detail  # noqa: PLC0415
 
     assert json.loads(detail(at=datetime.now(UTC), names=["å"]))["names"] == ["å"]
+
+
+class TestReminding:
+    async def test_both_sides_hear_of_an_end_once_for_each_date(self, http, officers, db):
+        now = datetime.now(UTC)
+        ends, review = now + timedelta(days=20), now + timedelta(days=10)
+        made = await activated(
+            http, officers, valid_until=ends.isoformat(), review_at=review.isoformat()
+        )
+        far = await self.remind(db, now - timedelta(days=25))
+        assert far == []
+        assert await self.remind(db, now) == [made["id"]]
+        assert await self.remind(db, now) == []
+        for who in ("anna", "bo"):
+            answer = await http.get(
+                f"/api/v1/audit?subject=agreement/{made['id']}", headers=officers[who]
+            )
+            events = [e for e in answer.json()["events"] if e["action"] == "agreement.remind"]
+            assert len(events) == 1, answer.text
+        told = await db.fetchval("select detail from audit_event where action = 'agreement.remind'")
+        assert json.loads(told)["ends_at"] == ends.isoformat()
+        assert json.loads(told)["review_at"] == review.isoformat()
+        later = now + timedelta(days=25)
+        await db.execute("update agreement set valid_until = $1 where id = $2", later, made["id"])
+        assert await self.remind(db, now) == [made["id"]]
+
+    async def remind(self, db, now):
+        async with db.transaction():
+            return [one.id for one in await agreeing.remind(AgreementFiles(db), now)]
+
+
+class TestPolicy:
+    async def test_an_agreement_is_an_odrl_policy(self, http, officers):
+        shape = {"properties": ["laeq"], "finest_resolution": "PT15M", "delay": "PT1H"}
+        made = await activated(
+            http, officers, shape=shape, valid_until="2030-01-01T00:00:00Z", notice="P30D"
+        )
+        answer = await http.get(f"{AGREEMENTS}/{made['id']}/odrl", headers=officers["anna"])
+        assert answer.headers["content-type"] == "application/ld+json"
+        told = answer.json()
+        assert told["@type"] == "Agreement"
+        assert told["assigner"] == "urn:stadsnav:organisation:environment"
+        assert told["assignee"] == "urn:stadsnav:organisation:traffic"
+        [use] = told["permission"]
+        assert {one["leftOperand"]: one["operator"] for one in use["constraint"]} == {
+            "purpose": "eq", "dateTime": "lt",
+        }  # fmt: skip
+        limits = {one["leftOperand"]: one["rightOperand"] for one in use["target"]["refinement"]}
+        assert limits["stadsnav:property"] == ["laeq"]
+        assert limits["stadsnav:resolution"]["@value"] == "PT15M"
+        assert limits["stadsnav:age"] == {"@value": "PT1H", "@type": "xsd:duration"}
+        [forbidden] = told["prohibition"]
+        assert forbidden["action"] == "distribute"
+
+    async def test_a_draft_is_an_offer_and_a_stranger_sees_neither(self, http, officers):
+        made = await draft(http, officers["bo"])
+        path = f"{AGREEMENTS}/{made['id']}/odrl"
+        assert (await http.get(path, headers=officers["bo"])).json()["@type"] == "Offer"
+        assert (await http.get(path, headers=officers["rut"])).status_code == 404
+        assert (await http.get(path)).status_code == 401

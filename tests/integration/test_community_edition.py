@@ -139,6 +139,12 @@ ARGUMENTS = {
         "newest_position": (),
     },
     "readings": {
+        **{
+            f"grouped_{kept}": (
+                [1], [2_000_000_000], START, NOW, 0, START, timedelta(hours=24), 5, 10,
+            )
+            for kept in ("raw", "minute", "hour", "day")
+        },
         "history_raw": ([1], START, NOW, 0, START, 3, 17.0, 59.0, 18.0, 60.0, [1], 10, [AREA_TEXT]),
         "history_binned": ([1], START, NOW, 0, START, timedelta(seconds=10), 10, None),
         "history_minute": ([1], START, NOW, 0, START, timedelta(minutes=5), 10, None),
@@ -190,6 +196,14 @@ ARGUMENTS = {
         "days": (),
         "has_jobs": (),
         "jobs": (),
+    },
+    "archiving": {
+        "oldest": (),
+        "touched": (START, NOW, START),
+        "forgotten": (START,),
+        "organisations": (),
+        "streams": ("env",),
+        "page": ([1], START, NOW, 0, START, 10),
     },
     "replica": {"written": (), "replayed": ()},
     "operation": {
@@ -268,7 +282,7 @@ ARGUMENTS = {
         "insert_dossier": (
             None, 1, "air", "env", "draft", "provider", "p", "b", None, None, ["no2"],
             timedelta(minutes=15), timedelta(0), 3, timedelta(days=30), None, timedelta(0), False,
-            "", "", AREA,
+            "", "", AREA, 5,
         ),
         "lock_dossier": (1,),
         "dossier": (1,),
@@ -277,6 +291,8 @@ ARGUMENTS = {
         "newest_version": (1,),
         "of_organisation": ("env", "draft", "air", 0, 10),
         "ran_out": (NOW, 10),
+        "to_be_reminded": (NOW, 10),
+        "reminded": (1,),
         "save_dossier": (
             2, "offered", "p", "b", None, None, ["no2"], timedelta(minutes=15), timedelta(0), 3,
             timedelta(days=30), None, timedelta(0), False, "", "", AREA, "person:anna", None,

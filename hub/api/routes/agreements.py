@@ -5,6 +5,7 @@ from enum import StrEnum
 from http import HTTPStatus
 from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import (
     AwareDatetime,
@@ -23,6 +24,7 @@ from hub.domain.people import Deed
 from hub.domain.sharing import AgreementState, Principal, Shape
 from hub.errors import NotAuthenticated, NotFound
 from hub.sharing import agreeing
+from hub.sharing.odrl import policy
 from hub.storage import agreements
 from hub.storage.agreements import AgreementFiles
 
@@ -58,11 +60,15 @@ class ShapeBody(Body):
     history: Duration | None = None
     area: Annotated[Polygon | None, Field(description="a GeoJSON Polygon without holes")] = None
 
+    min_group: Annotated[
+        int | None, Field(ge=2, le=10_000, description="means over at least so many devices only")
+    ] = None
+
     def shape(self) -> Shape:
         chosen = None if self.properties is None else frozenset(self.properties)
         return Shape(
             chosen, self.finest_resolution, self.delay, self.position_decimals, self.history,
-            self.area,
+            self.area, self.min_group,
         )  # fmt: skip
 
 
@@ -162,6 +168,16 @@ async def get_agreement(agreement: ID, db: Connection, caller: Caller) -> dict[s
     return _told(found)
 
 
+@router.get("/agreements/{agreement}/odrl", summary="One agreement as an ODRL policy (JSON-LD)")
+async def get_policy(agreement: ID, db: Connection, caller: Caller) -> Response:
+    """Return it as ODRL 2.2: an Offer while it is negotiated, then an Agreement."""
+    _check_known(caller)
+    found = await agreements.dossier(db, agreement)
+    if found is None or not found.is_visible_to(caller.organisation):
+        raise NotFound(f"your organisation has no part in an agreement {agreement}")
+    return Response(orjson.dumps(policy(found)), media_type="application/ld+json")
+
+
 @router.post("/agreements/{agreement}:{step}", summary="Take the next step with an agreement")
 async def take_step(
     request: Request,
@@ -227,6 +243,7 @@ def _told_terms(terms: Terms) -> dict[str, Any]:
             "position_decimals": shape.position_decimals,
             "history": _width(shape.history),
             "area": geojson(shape.area) if shape.area else None,
+            "min_group": shape.min_group,
         },
         "valid_from": _time(terms.valid_from),
         "valid_until": _time(terms.valid_until),

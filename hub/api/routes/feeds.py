@@ -144,6 +144,9 @@ async def readings(
         "timezone": asked.timezone.key if asked.timezone else "UTC",
         "source": query.source,
         "missing": [_missing(lost) for lost in query.missing],
+        "archived": [
+            {"property": one.property, "before": write_time(one.before)} for one in query.archived
+        ],
         "from": write_time(query.since),
         "to": write_time(query.until),
         "next": following,
@@ -216,6 +219,7 @@ def shape_of(shape: Shape) -> dict[str, Any]:
         "position_decimals": shape.position_decimals,
         "history": _duration(shape.history),
         "area": geojson(shape.area) if shape.area else None,
+        "min_group": shape.min_group,
     }
 
 

@@ -143,6 +143,9 @@ def agreement_create(
         int | None, typer.Option(min=0, max=7, help="decimals of a degree; 3 is about 100 m")
     ] = None,
     history: Annotated[str | None, typer.Option(help="nothing older than this: P30D")] = None,
+    min_group: Annotated[
+        int | None, typer.Option(min=2, help="only means over at least so many devices")
+    ] = None,
     area: Annotated[
         Path | None,
         typer.Option(help="a GeoJSON Polygon: only what is measured in it", exists=True),
@@ -158,9 +161,12 @@ def agreement_create(
     since, until = parse_time(valid_from) or datetime.now(UTC), parse_time(valid_until)
     if until is not None and until <= since:
         raise typer.BadParameter("--valid-until must be after --valid-from")
+    if min_group is not None and (finest_resolution is None or area is not None):
+        raise typer.BadParameter("--min-group goes with --finest-resolution, and with no --area")
     shape = Shape(
         names_of(properties), parse_width(finest_resolution), parse_width(delay) or timedelta(),
         position_decimals, parse_width(history), _area(area),
+        min_group,
     )  # fmt: skip
     terms = Agreement(
         0, feed_id, consumer, AgreementState.ACTIVE, purpose, legal_basis, since, until, shape
@@ -200,6 +206,7 @@ def _told(shape: Shape) -> str:
         shape.position_decimals is not None and f"{shape.position_decimals} decimals",
         shape.history and f"back {format_duration(shape.history)}",
         shape.area and "in an area",
+        shape.min_group and f"groups of {shape.min_group}",
     ]
     return "; ".join(part for part in parts if part) or "everything"
 

@@ -107,6 +107,73 @@ having (h.datastream_id, ($6::timestamptz[])[width_bucket(h.bucket, $6::timestam
         >= ($8::timestamptz[])[array_position($1::int[], h.datastream_id)])
 order by 1, 2 limit $7;
 
+-- name: grouped_raw
+-- Means over groups: of each device a mean, then the mean of those, so that none weighs more than
+-- another. A bucket of a group to which fewer devices than $8 contributed is not there.
+with member as (
+    select * from unnest($1::int[], $2::int[]) as m (datastream_id, grp)
+), device as (
+    select m.grp, r.datastream_id,
+           date_bin($7::interval, r.time, '2001-01-01 00:00Z') as time,
+           count(*) as count, avg(r.value) as mean
+    from reading r join member m on m.datastream_id = r.datastream_id
+    where r.value is not null and r.time >= $3 and r.time < $4
+    group by 1, 2, 3
+)
+select grp, time, sum(count)::bigint, avg(mean), null::float8, null::float8
+from device
+where mean is not null and (grp, time) > ($5::int, $6::timestamptz)
+group by 1, 2 having count(*) >= $8
+order by 1, 2 limit $9;
+
+-- name: grouped_minute
+with member as (
+    select * from unnest($1::int[], $2::int[]) as m (datastream_id, grp)
+), device as (
+    select m.grp, r.datastream_id,
+           date_bin($7::interval, r.bucket, '2001-01-01 00:00Z') as time,
+           sum(r.count) as count, sum(r.sum) / nullif(sum(r.count), 0) as mean
+    from rollup_minute($1::int[], $3, $4) r join member m on m.datastream_id = r.datastream_id
+    group by 1, 2, 3
+)
+select grp, time, sum(count)::bigint, avg(mean), null::float8, null::float8
+from device
+where mean is not null and (grp, time) > ($5::int, $6::timestamptz)
+group by 1, 2 having count(*) >= $8
+order by 1, 2 limit $9;
+
+-- name: grouped_hour
+with member as (
+    select * from unnest($1::int[], $2::int[]) as m (datastream_id, grp)
+), device as (
+    select m.grp, r.datastream_id,
+           date_bin($7::interval, r.bucket, '2001-01-01 00:00Z') as time,
+           sum(r.count) as count, sum(r.sum) / nullif(sum(r.count), 0) as mean
+    from rollup_hour($1::int[], $3, $4) r join member m on m.datastream_id = r.datastream_id
+    group by 1, 2, 3
+)
+select grp, time, sum(count)::bigint, avg(mean), null::float8, null::float8
+from device
+where mean is not null and (grp, time) > ($5::int, $6::timestamptz)
+group by 1, 2 having count(*) >= $8
+order by 1, 2 limit $9;
+
+-- name: grouped_day
+with member as (
+    select * from unnest($1::int[], $2::int[]) as m (datastream_id, grp)
+), device as (
+    select m.grp, r.datastream_id,
+           date_bin($7::interval, r.bucket, '2001-01-01 00:00Z') as time,
+           sum(r.count) as count, sum(r.sum) / nullif(sum(r.count), 0) as mean
+    from rollup_day($1::int[], $3, $4) r join member m on m.datastream_id = r.datastream_id
+    group by 1, 2, 3
+)
+select grp, time, sum(count)::bigint, avg(mean), null::float8, null::float8
+from device
+where mean is not null and (grp, time) > ($5::int, $6::timestamptz)
+group by 1, 2 having count(*) >= $8
+order by 1, 2 limit $9;
+
 -- name: latest
 -- One look at the end of each datastream's index. Whether an area lets the newest through is told,
 -- not filtered: an older one that it would let through is not the newest.

@@ -16,7 +16,7 @@ order by f.id;
 -- name: agreements
 -- The agreements that could give an organisation a right to any of these feeds.
 select id, feed, consumer, state, purpose, legal_basis, valid_from, valid_until, properties,
-       finest_resolution, delay, position_decimals, history, area
+       finest_resolution, delay, position_decimals, history, area, min_group
 from agreement
 where feed = any($1::text[]) and consumer in ($2, 'public') and state = 'active'
 order by id;
@@ -24,7 +24,8 @@ order by id;
 -- name: agreements_about
 -- A draft is its side's own affair; what is only negotiated begins when it is activated.
 select id, feed, consumer, state, purpose, legal_basis, coalesce(valid_from, now()) as valid_from,
-       valid_until, properties, finest_resolution, delay, position_decimals, history, area
+       valid_until, properties, finest_resolution, delay, position_decimals, history, area,
+       min_group
 from agreement
 where feed = $1 and consumer in ($2, 'public') and state <> 'draft'
 order by id;
@@ -45,7 +46,8 @@ from feed where listed and state in ('published', 'deprecated') order by id;
 
 -- name: all_agreements
 select id, feed, consumer, state, purpose, legal_basis, valid_from, valid_until, properties,
-       finest_resolution, delay, position_decimals, history, area
+       finest_resolution, delay, position_decimals, history, area,
+       min_group
 from agreement order by id;
 
 -- name: insert_feed
@@ -55,8 +57,9 @@ values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) on conflict
 
 -- name: insert_agreement
 insert into agreement (feed, consumer, state, purpose, legal_basis, valid_from, valid_until,
-                       properties, finest_resolution, delay, position_decimals, history, area)
-values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) returning id;
+                       properties, finest_resolution, delay, position_decimals, history, area,
+                       min_group)
+values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) returning id;
 
 -- name: set_agreement_state
 update agreement set state = $2 where id = $1 returning id;
