@@ -102,6 +102,11 @@ def test_what_is_complete_can_be_agreed():
             FEED,
             "end before it begins",
         ),
+        (
+            replace(AGREED, terms=replace(TERMS, shape=Shape(min_group=5))),
+            FEED,
+            "need a finest resolution",
+        ),
         (replace(AGREED, approvers={Side.CONSUMER: "person:bo"}), FEED, "of the provider"),
         (replace(AGREED, approvers={Side.PROVIDER: "person:anna"}), FEED, "of the consumer"),
     ],
