@@ -23,6 +23,8 @@ class Reason(StrEnum):
     WRONG_SHAPE = "wrong_shape"
     UNKNOWN_FIELD = "unknown_field"
     BAD_TOPIC = "bad_topic"
+    BAD_NAME = "bad_name"
+    WRONG_DEVICE = "wrong_device"
     BAD_TIME = "bad_time"
     TIME_WITHOUT_OFFSET = "time_without_offset"
     TIME_TOO_OLD = "time_too_old"
@@ -61,6 +63,7 @@ class Decoded(NamedTuple):
     time: datetime | None  # None: the time at which the hub received it
     value: float | str
     position: Position | None
+    unit: str | None = None  # UCUM, as it was sent; None: the observed property's
 
 
 class Undecodable(NamedTuple):

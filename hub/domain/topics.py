@@ -47,3 +47,31 @@ def hub_may(action: str, topic: str) -> bool:
         and levels[0] == "v1"
         and is_slug(levels[2])
     )
+
+
+def subscribed(subscription: str) -> str:
+    """Return the filter of a subscription, which may be shared: `$share/{group}/{filter}`."""
+    levels = subscription.split("/", 2)
+    return levels[2] if levels[0] == "$share" and len(levels) > 2 else subscription  # noqa: PLR2004
+
+
+def is_filter(text: str) -> bool:
+    """Tell whether a text is a topic filter (MQTT 3.1.1, section 4.7)."""
+    levels = text.split("/")
+    whole = all(level in ("+", "#") or not set(level) & {"+", "#"} for level in levels)
+    return bool(text) and whole and "#" not in levels[:-1] and "\0" not in text
+
+
+def overlap(one: str, other: str) -> bool:
+    """Tell whether some topic fits both filters; a topic itself is a filter that only it fits."""
+    ours, theirs = one.split("/"), other.split("/")
+    for a, b in ((ours[0], theirs[0]), (theirs[0], ours[0])):
+        if a.startswith("$") and b in ("+", "#"):  # the broker's own topics fit no wildcard
+            return False
+    for a, b in zip(ours, theirs, strict=False):
+        if "#" in (a, b):
+            return True
+        if a != b and "+" not in (a, b):
+            return False
+    more = ours[len(theirs) :] or theirs[len(ours) :]
+    return not more or more == ["#"]  # `a/#` fits `a` too
