@@ -6,6 +6,7 @@ the Limits once and gives back a decoder; docs/formats.md has an example.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from importlib.metadata import EntryPoint, entry_points
 
 from connectors import native
@@ -93,7 +94,7 @@ def _sound(item: Decoded, limits: Limits) -> Decoded | Undecodable:
     if not is_slug(item.device) or not is_slug(item.property):
         told = f"{named(item.device)} or {named(item.property)} is no valid id"
         return Undecodable(Reason.BAD_NAME, told)
-    if item.time is not None and item.time.tzinfo is None:
+    if isinstance(item.time, datetime) and item.time.tzinfo is None:
         return Undecodable(Reason.TIME_WITHOUT_OFFSET, "the format made a time without offset")
     try:
         position = None if item.position is None else place(*item.position)

@@ -9,12 +9,8 @@ from typing import TypeGuard
 
 import jiter
 
-from hub.domain.intake import Decoded, Limits, Reason, Undecodable
+from hub.domain.intake import MAGNITUDE, Decoded, Limits, Reason, Undecodable
 from hub.domain.sensing import Position
-
-# Nothing that is measured is larger, and sums of squares of what is smaller stay finite: one absurd
-# value must not spoil everybody's aggregates.
-MAGNITUDE = 1e100
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NAME_LENGTH = 60  # characters of a foreign name that a reason repeats

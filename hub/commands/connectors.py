@@ -110,10 +110,18 @@ def _show(items: Sequence[Decoded | Undecodable]) -> None:
 def _told(item: Decoded | Undecodable) -> str:
     if isinstance(item, Undecodable):
         return f"rejected  {item.reason}: {item.detail}"
-    time = "when received" if item.time is None else item.time.isoformat()
+    time = _time(item)
     unit = f" {item.unit}" if item.unit else ""
     position = f" at {item.position.lon}, {item.position.lat}" if item.position else ""
     return f"reading   {item.device} {item.property} = {item.value}{unit}, {time}{position}"
+
+
+def _time(item: Decoded) -> str:
+    if isinstance(item.time, datetime):
+        return item.time.isoformat()
+    if item.time is None:
+        return "when received"
+    return f"{item.time.total_seconds():+g} s from when received"
 
 
 async def _judge(

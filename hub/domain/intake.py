@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
 from hub.domain.sensing import Position, Reading
 
 MIB = 1024 * 1024
+
+# Nothing that is measured is larger, and sums of squares of what is smaller stay finite: one absurd
+# value must not spoil everybody's aggregates.
+MAGNITUDE = 1e100
 
 
 class Reason(StrEnum):
@@ -34,6 +38,8 @@ class Reason(StrEnum):
     BAD_POSITION = "bad_position"
     UNKNOWN_DEVICE = "unknown_device"
     UNKNOWN_PROPERTY = "unknown_property"
+    UNKNOWN_UNIT = "unknown_unit"
+    WRONG_DIMENSION = "wrong_dimension"
     DEVICE_NOT_REPORTING = "device_not_reporting"
     RETAINED = "retained"
     REFUSED_BY_STORE = "refused_by_store"
@@ -60,7 +66,7 @@ class Decoded(NamedTuple):
 
     device: str
     property: str
-    time: datetime | None  # None: the time at which the hub received it
+    time: datetime | timedelta | None  # None: when the hub received it; timedelta: so much later
     value: float | str
     position: Position | None
     unit: str | None = None  # UCUM, as it was sent; None: the observed property's

@@ -14,6 +14,7 @@ class StreamRules:
     numeric: bool = True
     low: float | None = None
     high: float | None = None
+    unit: str = "1"  # the observed property's, in UCUM
 
 
 @dataclass(frozen=True, slots=True)

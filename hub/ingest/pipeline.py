@@ -5,6 +5,7 @@ import logging
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from hub.domain.intake import Batch, Decoded, Intake, Outcome, Reason, Undecodable
 from hub.domain.topics import device_of
@@ -192,4 +193,4 @@ class Pipeline:
 
 
 def _any_without_time(items: Sequence[Decoded | Undecodable]) -> bool:
-    return any(isinstance(item, Decoded) and item.time is None for item in items)
+    return any(isinstance(item, Decoded) and not isinstance(item.time, datetime) for item in items)

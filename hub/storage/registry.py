@@ -54,6 +54,7 @@ async def load(db: Db, connector: str) -> Registry:
                 numeric=row["kind"] == ResultKind.NUMBER,
                 low=row["low"],
                 high=row["high"],
+                unit=row["unit"],
             )
     return Registry(devices, await _connector_rule(db, connector))
 
