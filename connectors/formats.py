@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import EntryPoint, entry_points
 
-from connectors import native
+from connectors import native, senml
 from connectors.untrusted import Fault, bounded, few, named, place, result
 from hub.domain.identity import is_slug
 from hub.domain.intake import Decoded, Limits, Reason, Undecodable
@@ -47,6 +47,8 @@ def _plain(decode: Callable[[str, bytes, Limits], Items]) -> Make:
 
 FORMATS: dict[str, Format] = {
     "native": Format("what a device of your own sends to Stadsnav", _plain(native.decode)),
+    "senml": Format("SenML in JSON (RFC 8428)", _plain(senml.decode_json)),
+    "senml-cbor": Format("SenML in CBOR (RFC 8428)", _plain(senml.decode_cbor)),
 }
 
 

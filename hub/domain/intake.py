@@ -19,6 +19,9 @@ class Reason(StrEnum):
     """Why a message or a reading could not be accepted."""
 
     NOT_JSON = "not_json"
+    NOT_CBOR = "not_cbor"
+    NOT_PROTOBUF = "not_protobuf"
+    NOT_TEXT = "not_text"
     DUPLICATE_KEY = "duplicate_key"
     TOO_LARGE = "too_large"
     TOO_DEEP = "too_deep"
