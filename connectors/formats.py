@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import EntryPoint, entry_points
 
-from connectors import native, senml
+from connectors import csv, native, senml
+from connectors.topics import shelly, tasmota, value, zigbee2mqtt
 from connectors.untrusted import Fault, bounded, few, named, place, result
 from hub.domain.identity import is_slug
 from hub.domain.intake import Decoded, Limits, Reason, Undecodable
@@ -49,6 +50,11 @@ FORMATS: dict[str, Format] = {
     "native": Format("what a device of your own sends to Stadsnav", _plain(native.decode)),
     "senml": Format("SenML in JSON (RFC 8428)", _plain(senml.decode_json)),
     "senml-cbor": Format("SenML in CBOR (RFC 8428)", _plain(senml.decode_cbor)),
+    "csv": Format("lines of comma-separated values under a header", _plain(csv.decode)),
+    "value": Format("a bare value on …/{device}/{property}", _plain(value.decode)),
+    "zigbee2mqtt": Format("states from Zigbee2MQTT", _plain(zigbee2mqtt.decode)),
+    "tasmota": Format("telemetry of Tasmota", _plain(tasmota.decode)),
+    "shelly": Format("status of Shelly devices, all generations", _plain(shelly.decode)),
 }
 
 

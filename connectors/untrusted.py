@@ -3,13 +3,14 @@
 import base64
 import binascii
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import TypeGuard
+from functools import wraps
+from typing import Protocol, TypeGuard
 
 import jiter
 
-from hub.domain.intake import MAGNITUDE, Decoded, Limits, Reason, Undecodable
+from hub.domain.intake import DEFAULT_LIMITS, MAGNITUDE, Decoded, Limits, Reason, Undecodable
 from hub.domain.sensing import Position
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -18,12 +19,29 @@ NAME_LENGTH = 60  # characters of a foreign name that a reason repeats
 Items = list[Decoded | Undecodable]
 
 
+class Decoder(Protocol):
+    def __call__(self, topic: str, payload: bytes, limits: Limits = DEFAULT_LIMITS) -> Items: ...
+
+
 class Fault(Exception):  # noqa: N818  never leaves a decoder
     """Why a message, an element or a value cannot be read; caught where the loss is bounded."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
         super().__init__(detail)
         self.undecodable = Undecodable(reason, detail)
+
+
+def or_reason(read: Callable[[str, bytes, Limits], Items]) -> Decoder:
+    """Make a decoder of a function that raises Fault where a message is lost as a whole."""
+
+    @wraps(read)
+    def decode(topic: str, payload: bytes, limits: Limits = DEFAULT_LIMITS) -> Items:
+        try:
+            return read(topic, payload, limits)
+        except Fault as fault:
+            return [fault.undecodable]
+
+    return decode
 
 
 def bounded(payload: bytes, limits: Limits) -> None:
@@ -35,6 +53,14 @@ def bounded(payload: bytes, limits: Limits) -> None:
         )
     if not payload.strip():
         raise Fault(Reason.EMPTY, "no payload")
+
+
+def text_of(payload: bytes) -> str:
+    """Read UTF-8."""
+    try:
+        return payload.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Fault(Reason.NOT_TEXT, f"not UTF-8: {error.reason} at {error.start}") from error
 
 
 def json_document(payload: bytes, limits: Limits) -> object:

@@ -43,7 +43,7 @@ _PLAIN = {
     "a": "31557600 s", "deg": f"{math.pi / 180!r} rad", "'": f"{math.pi / 10800!r} rad",
     "''": f"{math.pi / 648000!r} rad", "gon": f"{math.pi / 200!r} rad",
     "atm": "101325000 g.m-1.s-2", "[psi]": "6894757.293168 g.m-1.s-2",
-    "[in_i]": "0.0254 m", "[ft_i]": "0.3048 m", "[yd_i]": "0.9144 m", "[mi_i]": "1609.344 m",
+    "[in_i'Hg]": "3386388.6298 g.m-1.s-2", "[in_i]": "0.0254 m", "[ft_i]": "0.3048 m", "[yd_i]": "0.9144 m", "[mi_i]": "1609.344 m",
     "[nmi_i]": "1852 m", "[kn_i]": "463/900 m.s-1", "[lb_av]": "453.59237 g",
     "[gal_us]": "0.003785411784 m3", "[g]": "9.80665 m.s-2",
 }  # fmt: skip
@@ -104,9 +104,13 @@ def _sorted(exponents: dict[str, int]) -> Dimension:
     return tuple(sorted((base, power) for base, power in exponents.items() if power))
 
 
-@lru_cache(_REMEMBERED)
 def conversion(sent: str, wanted: str) -> Conversion | Misfit:
     """Return how a value in the unit `sent` becomes one in `wanted`, or why it cannot."""
+    return _conversion(sent, wanted) if len(sent) <= UNIT_LENGTH else Misfit.UNKNOWN_SENT
+
+
+@lru_cache(_REMEMBERED)
+def _conversion(sent: str, wanted: str) -> Conversion | Misfit:
     source, target = _unit(sent), _unit(wanted)
     if source is None:
         return Misfit.UNKNOWN_SENT
@@ -124,12 +128,12 @@ def conversion(sent: str, wanted: str) -> Conversion | Misfit:
 
 def is_unit(text: str) -> bool:
     """Tell whether a text is a unit that values can be converted from and to."""
-    return _unit(text) is not None
+    return len(text) <= UNIT_LENGTH and _unit(text) is not None
 
 
 @lru_cache(_REMEMBERED)
 def _unit(text: str) -> _Unit | None:
-    if not text or len(text) > UNIT_LENGTH:
+    if not text:
         return None
     special = _special(text)
     if special is not None:

@@ -1,0 +1,38 @@
+"""How does an object of values become readings? What the styles of this folder share."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
+
+from connectors.naming import property_id
+from connectors.untrusted import Fault, leaves, result_or_flag
+from hub.domain.intake import Decoded, Limits, Undecodable
+
+
+def readings(
+    device: str,
+    time: datetime | None,
+    values: Iterable[tuple[str, object, str | None]],
+    limits: Limits,
+) -> Iterator[Decoded | Undecodable]:
+    """Yield a reading of each (name, value, unit); what is null was not measured yet."""
+    for name, value, unit in values:
+        if value is None:
+            continue
+        try:
+            property_ = property_id(name)
+            told = result_or_flag(property_, value, limits)
+            yield Decoded(device, property_, time, told, None, None if _is_flag(value) else unit)
+        except Fault as fault:
+            yield fault.undecodable
+
+
+def _is_flag(value: object) -> bool:
+    return isinstance(value, (bool, str))
+
+
+def by_last_name(
+    values: Mapping[str, object], units: Mapping[str, str], limits: Limits, prefix: str = ""
+) -> Iterator[tuple[str, object, str | None]]:
+    """Yield (name, value, unit) of an object's ends; the last part of a name tells the unit."""
+    for name, value in leaves(values, limits, prefix):
+        yield name, value, units.get(name.rpartition(".")[2])
