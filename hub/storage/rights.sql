@@ -15,7 +15,13 @@ grant select, insert, update, delete on rejection to stadsnav_ingest;  -- to loc
 grant select, insert, update on connector to stadsnav_ingest;
 grant select, insert, update, delete on arrival, ingest_process to stadsnav_ingest;
 grant select, insert, update on late_hour to stadsnav_ingest;
-grant select on rollup_progress, forgotten, retention to stadsnav_ingest;
+grant select on forgotten, retention to stadsnav_ingest;
+-- Not on TimescaleDB Community, whose own policies keep account.
+do $$ begin
+    if to_regclass('rollup_progress') is not null then
+        grant select on rollup_progress to stadsnav_ingest;
+    end if;
+end $$;
 grant select on organisation, observed_property, device_credential to stadsnav_ingest;
 grant select, insert, update on device to stadsnav_ingest;
 grant select, insert on datastream, audit_event to stadsnav_ingest;

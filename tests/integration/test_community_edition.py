@@ -295,7 +295,7 @@ ARGUMENTS = {
         "reminded": (1,),
         "save_dossier": (
             2, "offered", "p", "b", None, None, ["no2"], timedelta(minutes=15), timedelta(0), 3,
-            timedelta(days=30), None, timedelta(0), False, "", "", AREA, "person:anna", None,
+            timedelta(days=30), None, timedelta(0), False, "", "", AREA, 5, "person:anna", None,
             None,
         ),
     },
@@ -317,7 +317,7 @@ ARGUMENTS = {
         "parties": (1,),
         "insert_agreement": (
             "air", "public", "active", "p", "b", NOW, None, ["no2"], timedelta(minutes=15),
-            timedelta(0), 3, timedelta(days=30), AREA,
+            timedelta(0), 3, timedelta(days=30), AREA, 5,
         ),
         "agreements_about": ("air", "public"),
         "application": ("app",),
