@@ -8,8 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import EntryPoint, entry_points
+from typing import Protocol
 
-from connectors import csv, native, senml
+from connectors import chirpstack, csv, native, senml, ttn
+from connectors.lorawan.codec import Codec
+from connectors.lorawan.codecs import codec
 from connectors.topics import shelly, tasmota, value, zigbee2mqtt
 from connectors.untrusted import Fault, bounded, few, named, place, result
 from hub.domain.identity import is_slug
@@ -29,11 +32,13 @@ Items = Sequence[Decoded | Undecodable]
 class Format:
     """What a format is, in a line, and how a decoder of it is made.
 
-    `remembers`: what a message says depends on those before it, so that a decoder must see all.
+    `with_`: how one is made of what stands behind a plus, as in `ttn+elsys`. `remembers`: what a
+    message says depends on those before it, so that a decoder must see all.
     """
 
     told: str
     make: Make
+    with_: Callable[[Limits, str], Decode] | None = None
     remembers: bool = False
 
 
@@ -46,10 +51,31 @@ def _plain(decode: Callable[[str, bytes, Limits], Items]) -> Make:
     return make
 
 
+class _OfUplinks(Protocol):
+    def __call__(
+        self, topic: str, payload: bytes, limits: Limits, codec: Codec | None = None
+    ) -> Items: ...
+
+
+def _uplinks(told: str, decode: _OfUplinks) -> Format:
+    """Make a format of a network server's uplinks, which a codec may have to read."""
+
+    def coded(limits: Limits, name: str) -> Decode:
+        known = codec(name)
+        return lambda topic, payload: decode(topic, payload, limits, known)
+
+    return Format(told, _plain(decode), coded)
+
+
 FORMATS: dict[str, Format] = {
     "native": Format("what a device of your own sends to Stadsnav", _plain(native.decode)),
     "senml": Format("SenML in JSON (RFC 8428)", _plain(senml.decode_json)),
     "senml-cbor": Format("SenML in CBOR (RFC 8428)", _plain(senml.decode_cbor)),
+    "ttn": _uplinks("uplinks from The Things Stack v3; ttn+CODEC", ttn.decode),
+    "chirpstack": _uplinks("events from ChirpStack v4, JSON; +CODEC", chirpstack.decode_json),
+    "chirpstack-protobuf": _uplinks(
+        "events from ChirpStack v4, Protocol Buffers; +CODEC", chirpstack.decode_protobuf
+    ),
     "csv": Format("lines of comma-separated values under a header", _plain(csv.decode)),
     "value": Format("a bare value on …/{device}/{property}", _plain(value.decode)),
     "zigbee2mqtt": Format("states from Zigbee2MQTT", _plain(zigbee2mqtt.decode)),
@@ -65,11 +91,24 @@ def decoder(name: str, limits: Limits) -> Decode:
     """
     if name in FORMATS:
         return FORMATS[name].make(limits)
+    outer, plus, inner = name.partition("+")
+    if plus and outer in FORMATS:
+        return _combined(outer, inner, limits)
     for found in third_party():
         if found.name == name:
             return _foreign(found, limits)
     known = ", ".join([*FORMATS, *(found.name for found in third_party())])
     raise ConfigurationError(f"there is no payload format '{name}'; known are {known}")
+
+
+def _combined(outer: str, inner: str, limits: Limits) -> Decode:
+    make = FORMATS[outer].with_
+    if make is None:
+        takers = ", ".join(name for name, format_ in FORMATS.items() if format_.with_)
+        raise ConfigurationError(
+            f"the payload format '{outer}' takes nothing behind it, not '+{inner}'; {takers} do"
+        )
+    return make(limits, inner)
 
 
 def third_party() -> Sequence[EntryPoint]:

@@ -3,18 +3,20 @@
 import base64
 import binascii
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Protocol, TypeGuard
 
 import jiter
 
+from hub.domain.identity import SLUG_LENGTH
 from hub.domain.intake import DEFAULT_LIMITS, MAGNITUDE, Decoded, Limits, Reason, Undecodable
 from hub.domain.sensing import Position
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 NAME_LENGTH = 60  # characters of a foreign name that a reason repeats
+_LONG_NAME = 2 * SLUG_LENGTH + 1  # what naming.NAME_LENGTH refuses
 
 Items = list[Decoded | Undecodable]
 
@@ -226,14 +228,36 @@ def number(name: str, value: object) -> float:
 
 
 def leaves(
-    values: Mapping[str, object], limits: Limits, prefix: str = ""
-) -> Iterator[tuple[str, object]]:
-    """Yield what an object holds at its ends: `{"a": {"b": 1}}` is `a.b` and 1."""
+    values: Mapping[str, object], limits: Limits, *, lists: bool = False
+) -> list[tuple[str, object]]:
+    """Return what an object holds at its ends: `{"a": {"b": 1}}` is `a.b` and 1.
+
+    With `lists` also what lists hold, by their index; else a list is an end itself. Raises Fault
+    where that is more than a message may have.
+    """
+    found: list[tuple[str, object]] = []
     for name, value in values.items():
-        if isinstance(value, dict) and prefix.count(".") < limits.depth:
-            yield from leaves(value, limits, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
+        _into(value, name, limits, lists, found)
+    return found
+
+
+def _into(
+    value: object, name: str, limits: Limits, lists: bool, found: list[tuple[str, object]]
+) -> None:
+    members: Iterable[tuple[object, object]]
+    if isinstance(value, dict):
+        members = value.items()
+    elif lists and isinstance(value, list):
+        members = enumerate(value)
+    else:
+        found.append((name, value))
+        if len(found) > limits.values_per_message:
+            few(len(found), limits)
+        return
+    # A longer name is no property's, and must not be copied into each of thousands beneath it.
+    prefix = name[:_LONG_NAME]
+    for inner, end in members:
+        _into(end, f"{prefix}.{inner}", limits, lists, found)
 
 
 def _number(name: str, value: float) -> float:

@@ -62,7 +62,9 @@ def _table(text: str, limits: Limits) -> tuple[_Header, list[list[str]]]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows: list[list[str]] = []
     try:
-        header = _header(next(reader), delimiter == ";")
+        cells = next(reader)
+        few(len(cells), limits)
+        header = _header(cells, delimiter == ";")
         for row in reader:
             if row:
                 rows.append(row)

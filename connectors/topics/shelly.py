@@ -7,13 +7,12 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from connectors.naming import device_id, property_id
-from connectors.topics.telling import readings
+from connectors.telling import readings
 from connectors.topics.value import one
 from connectors.untrusted import (
     Fault,
     Items,
     an_object,
-    few,
     leaves,
     or_reason,
     shallow_json,
@@ -78,7 +77,6 @@ def _notified(device: str, payload: bytes, limits: Limits) -> Items:
 def _told(
     device: str, time: datetime | None, components: Mapping[str, object], limits: Limits
 ) -> Items:
-    few(sum(1 for _ in leaves(components, limits)), limits)
     return list(readings(device_id(device), time, _values(components, limits), limits))
 
 

@@ -4,12 +4,11 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 
 from connectors.naming import device_id
-from connectors.topics.telling import readings
+from connectors.telling import readings
 from connectors.untrusted import (
     Fault,
     Items,
     an_object,
-    few,
     instant,
     leaves,
     or_reason,
@@ -40,7 +39,6 @@ def decode(topic: str, payload: bytes, limits: Limits) -> Items:
     if message not in _MESSAGES:
         return []  # whether it is there, and how it is set
     told = an_object(shallow_json(payload, limits), "a message of Tasmota")
-    few(sum(1 for _ in leaves(told, limits)), limits)
     time = _time(told.pop("Time", None))
     return list(readings(device_id("/".join(levels)), time, _values(told, limits), limits))
 

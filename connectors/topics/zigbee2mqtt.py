@@ -3,13 +3,12 @@
 from datetime import datetime
 
 from connectors.naming import device_id, property_id
-from connectors.topics.telling import by_last_name, readings
+from connectors.telling import by_last_name, readings
 from connectors.topics.value import one
 from connectors.untrusted import (
     Fault,
     Items,
     an_object,
-    few,
     instant,
     is_number,
     leaves,
@@ -42,9 +41,9 @@ def decode(topic: str, payload: bytes, limits: Limits) -> Items:
         device, property_ = device_id("/".join(levels[:-1])), property_id(levels[-1])
         return one(device, property_, payload, UNITS.get(levels[-1]), limits)
     state = an_object(shallow_json(payload, limits), "a device's state")
-    few(sum(1 for _ in leaves(state, limits)), limits)
     time = _time(state.pop("last_seen", None))
-    return list(readings(device_id(name), time, by_last_name(state, UNITS, limits), limits))
+    values = by_last_name(leaves(state, limits), UNITS)
+    return list(readings(device_id(name), time, values, limits))
 
 
 def _time(seen: object) -> datetime | None:
