@@ -10,7 +10,7 @@ from datetime import datetime
 from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol
 
-from connectors import chirpstack, csv, native, senml, ttn
+from connectors import chirpstack, csv, native, senml, sparkplug, ttn
 from connectors.lorawan.codec import Codec
 from connectors.lorawan.codecs import codec
 from connectors.topics import shelly, tasmota, value, zigbee2mqtt
@@ -76,6 +76,7 @@ FORMATS: dict[str, Format] = {
     "chirpstack-protobuf": _uplinks(
         "events from ChirpStack v4, Protocol Buffers; +CODEC", chirpstack.decode_protobuf
     ),
+    "sparkplug": Format("Sparkplug B", sparkplug.Decoder, remembers=True),
     "csv": Format("lines of comma-separated values under a header", _plain(csv.decode)),
     "value": Format("a bare value on …/{device}/{property}", _plain(value.decode)),
     "zigbee2mqtt": Format("states from Zigbee2MQTT", _plain(zigbee2mqtt.decode)),
@@ -99,6 +100,12 @@ def decoder(name: str, limits: Limits) -> Decode:
             return _foreign(found, limits)
     known = ", ".join([*FORMATS, *(found.name for found in third_party())])
     raise ConfigurationError(f"there is no payload format '{name}'; known are {known}")
+
+
+def remembers(name: str) -> bool:
+    """Tell whether what a message of a format says depends on those before it."""
+    known = FORMATS.get(name)
+    return known is not None and known.remembers
 
 
 def _combined(outer: str, inner: str, limits: Limits) -> Decode:

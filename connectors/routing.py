@@ -5,13 +5,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from connectors.formats import decoder
+from connectors.formats import decoder, remembers
 from connectors.untrusted import named
 from hub.domain.identity import is_slug
 from hub.domain.intake import Decoded, Limits, Reason, Undecodable
 from hub.domain.topics import device_of, is_filter, overlap, subscribed
 from hub.errors import ConfigurationError
-from hub.ingest.ports import Decode
+from hub.ingest.ports import Asking, Decode
 
 NATIVE = "native"
 
@@ -69,14 +69,23 @@ class Router:
     def __init__(self, routes: Iterable[Route], limits: Limits) -> None:
         self.routes = tuple(routes)
         self._native = decoder(NATIVE, limits)
-        self._decoders = [
-            (_pattern(subscribed(route.subscription)), _decoder(route, limits))
-            for route in self.routes
-        ]
+        self._decoders: list[tuple[re.Pattern[str], Decode]] = []
+        self._asking: list[Asking] = []
+        for route in self.routes:
+            decode = decoder(route.format, limits)
+            _check_shared(route)
+            if isinstance(decode, Asking):
+                self._asking.append(decode)
+            pattern = _pattern(subscribed(route.subscription))
+            self._decoders.append((pattern, _bounded(route, decode)))
 
     @property
     def subscriptions(self) -> list[str]:
         return [route.subscription for route in self.routes]
+
+    def requests(self) -> list[tuple[str, bytes]]:
+        """Return, once, what the formats have to ask of those who send, as (topic, payload)."""
+        return [request for asking in self._asking for request in asking.requests()]
 
     def __call__(self, topic: str, payload: bytes) -> Sequence[Decoded | Undecodable]:
         for pattern, decode in self._decoders:
@@ -99,11 +108,20 @@ def _pattern(filter_: str) -> re.Pattern[str]:
     return re.compile(guard + told + ("(/.*)?" if many else ""), re.DOTALL)
 
 
-def _decoder(route: Route, limits: Limits) -> Decode:
-    decode = decoder(route.format, limits)
-    if route.format == NATIVE:  # takes the device from the topic
-        return _prefixed(decode, route.prefix) if route.prefix else decode
-    return _own(_prefixed(decode, route.prefix) if route.prefix else decode)
+def _check_shared(route: Route) -> None:
+    if remembers(route.format) and route.subscription != subscribed(route.subscription):
+        raise ConfigurationError(
+            f"STADSNAV_INGEST_FORMAT: '{route.format}' needs every message, in order, so it cannot "
+            f"share '{route.subscription}' with other processes: write "
+            f"'{subscribed(route.subscription)}'"
+        )
+
+
+def _bounded(route: Route, decode: Decode) -> Decode:
+    """Bound for which devices a route may speak."""
+    if route.prefix:
+        decode = _prefixed(decode, route.prefix)
+    return decode if route.format == NATIVE else _own(decode)  # native: the topic's device
 
 
 def _prefixed(decode: Decode, prefix: str) -> Decode:

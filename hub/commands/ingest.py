@@ -99,7 +99,7 @@ def limits_of(settings: IngestSettings) -> Limits:
 def examiner_of(settings: IngestSettings, router: Router) -> Examiner:
     """Return what every way in judges by: broker, HTTP and replay."""
     clock = ClockRule(settings.earliest, settings.ahead_flagged, settings.ahead_refused)
-    return Examiner(router, clock, settings.topic_length)
+    return Examiner(router, clock, settings.topic_length, router.requests)
 
 
 def _conduct(settings: IngestSettings) -> ConductRule:

@@ -41,6 +41,7 @@ class Reason(StrEnum):
     BAD_POSITION = "bad_position"
     UNKNOWN_DEVICE = "unknown_device"
     UNKNOWN_PROPERTY = "unknown_property"
+    UNKNOWN_ALIAS = "unknown_alias"
     UNKNOWN_UNIT = "unknown_unit"
     WRONG_DIMENSION = "wrong_dimension"
     DEVICE_NOT_REPORTING = "device_not_reporting"

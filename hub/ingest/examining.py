@@ -19,7 +19,7 @@ from hub.domain.registry import Registry
 from hub.domain.sensing import Reading
 from hub.errors import BatchRefused
 from hub.ingest.acceptance import DEFAULT_CLOCK, ClockRule, accept
-from hub.ingest.ports import Decode
+from hub.ingest.ports import Decode, Requests
 
 log = logging.getLogger(__name__)
 
@@ -29,11 +29,15 @@ SAMPLE = 256  # bytes kept of a message that was refused unread
 
 @dataclass(frozen=True, slots=True)
 class Examiner:
-    """How one connector judges what arrives, by whatever way: its payload format and its rules."""
+    """How one connector judges what arrives, by whatever way: its payload format and its rules.
+
+    `requests` gives what its formats have to ask of those who send.
+    """
 
     decode: Decode
     clock: ClockRule = DEFAULT_CLOCK
     topic_length: int = DEFAULT_LIMITS.topic_length
+    requests: Requests = tuple
 
     def read(self, topic: str, payload: bytes) -> Items:
         """Decode a message. Whatever the bytes are, this gives values or reasons."""

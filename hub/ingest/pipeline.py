@@ -87,7 +87,7 @@ class Pipeline:
         flow = self._flow
         async for batch in batches(queue, max_size=flow.max_batch, max_age_s=flow.max_age_s):
             committed = await self._commit(batch)
-            told = list(receipts(committed, self._enrolment.registry))
+            told = [*receipts(committed, self._enrolment.registry), *self._examiner.requests()]
             if told:
                 await self._source.tell(told)
             for examined in committed:
