@@ -10,7 +10,17 @@ from datetime import datetime
 from importlib.metadata import EntryPoint, entry_points
 from typing import Protocol
 
-from connectors import chirpstack, csv, native, senml, sparkplug, ttn
+from connectors import (
+    chirpstack,
+    cloudevents,
+    csv,
+    native,
+    ngsi_ld,
+    senml,
+    sensorthings,
+    sparkplug,
+    ttn,
+)
 from connectors.lorawan.codec import Codec
 from connectors.lorawan.codecs import codec
 from connectors.topics import shelly, tasmota, value, zigbee2mqtt
@@ -67,6 +77,43 @@ def _uplinks(told: str, decode: _OfUplinks) -> Format:
     return Format(told, _plain(decode), coded)
 
 
+# What a content type means where nobody says more: in an event, or in a request.
+MEDIA_TYPES = {
+    "application/json": "native",
+    "application/senml+json": "senml",
+    "application/senml+cbor": "senml-cbor",
+    "application/ld+json": "ngsi-ld",
+    "application/cloudevents+json": "cloudevents",
+    "application/cloudevents-batch+json": "cloudevents",
+    "text/csv": "csv",
+}
+
+
+def _events(limits: Limits) -> Decode:
+    """Make a decoder of events, each with data of the format that its content type says."""
+    known = {
+        media_type: decoder(name, limits)
+        for media_type, name in MEDIA_TYPES.items()
+        if name != "cloudevents"  # nobody puts an event into an event, but to make us work
+    }
+
+    def choose(media_type: str) -> Decode:
+        if media_type not in known:
+            told = ", ".join(known)
+            raise Fault(Reason.WRONG_SHAPE, f"data of {named(media_type)}; known are {told}")
+        return known[media_type]
+
+    return lambda topic, payload: cloudevents.decode(topic, payload, limits, choose)
+
+
+def _events_of(limits: Limits, name: str) -> Decode:
+    """Make a decoder of events whose data speaks one format, whatever their content type."""
+    if name.partition("+")[0] == "cloudevents" or remembers(name):
+        raise ConfigurationError(f"events cannot hold '{name}'")
+    decode = decoder(name, limits)
+    return lambda topic, payload: cloudevents.decode(topic, payload, limits, lambda _: decode)
+
+
 FORMATS: dict[str, Format] = {
     "native": Format("what a device of your own sends to Stadsnav", _plain(native.decode)),
     "senml": Format("SenML in JSON (RFC 8428)", _plain(senml.decode_json)),
@@ -75,6 +122,13 @@ FORMATS: dict[str, Format] = {
     "chirpstack": _uplinks("events from ChirpStack v4, JSON; +CODEC", chirpstack.decode_json),
     "chirpstack-protobuf": _uplinks(
         "events from ChirpStack v4, Protocol Buffers; +CODEC", chirpstack.decode_protobuf
+    ),
+    "ngsi-ld": Format("notifications of NGSI-LD, normalised or simplified", _plain(ngsi_ld.decode)),
+    "sensorthings": Format("Observations of OGC SensorThings", _plain(sensorthings.decode)),
+    "cloudevents": Format(
+        "CloudEvents around any of these: cloudevents+FORMAT, or by their content type",
+        _events,
+        _events_of,
     ),
     "sparkplug": Format("Sparkplug B", sparkplug.Decoder, remembers=True),
     "csv": Format("lines of comma-separated values under a header", _plain(csv.decode)),
