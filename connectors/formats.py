@@ -14,6 +14,7 @@ from connectors import (
     chirpstack,
     cloudevents,
     csv,
+    mapping,
     native,
     ngsi_ld,
     senml,
@@ -33,6 +34,7 @@ from hub.ingest.ports import Decode
 __all__ = ["FORMATS", "Decoded", "Limits", "Reason", "Undecodable", "decoder", "third_party"]
 
 GROUP = "stadsnav.formats"
+MAPPING = ".toml"  # what ends so is a mapping file, not a name
 
 Make = Callable[[Limits], Decode]
 Items = Sequence[Decoded | Undecodable]
@@ -149,11 +151,15 @@ def decoder(name: str, limits: Limits) -> Decode:
     outer, plus, inner = name.partition("+")
     if plus and outer in FORMATS:
         return _combined(outer, inner, limits)
+    if name.endswith(MAPPING):
+        return mapping.make(limits, name)
     for found in third_party():
         if found.name == name:
             return _foreign(found, limits)
     known = ", ".join([*FORMATS, *(found.name for found in third_party())])
-    raise ConfigurationError(f"there is no payload format '{name}'; known are {known}")
+    raise ConfigurationError(
+        f"there is no payload format '{name}'; known are {known}, and mapping files FILE{MAPPING}"
+    )
 
 
 def remembers(name: str) -> bool:

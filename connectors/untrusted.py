@@ -104,13 +104,14 @@ def is_deeper(document: object, levels: int) -> bool:
     """Tell whether lists and objects are nested in more than so many levels."""
     layer = [document]
     for _ in range(levels):
-        layer = [inner for outer in layer for inner in _inside(outer)]
+        layer = [inner for outer in layer for inner in members(outer)]
         if not layer:
             return False
     return any(isinstance(value, (dict, list)) for value in layer)
 
 
-def _inside(value: object) -> Iterable[object]:
+def members(value: object) -> Iterable[object]:
+    """Return what an object or a list holds; a value holds nothing."""
     if isinstance(value, dict):
         return value.values()
     return value if isinstance(value, list) else ()

@@ -26,7 +26,10 @@ def golden():
         if isinstance(told, list) or "cases" not in told:
             continue  # native's and those of codecs: test_native_decoder.py, test_codecs.py
         for case in told["cases"]:
-            yield {"format": told["format"], "topic": told.get("topic", ""), **case}
+            name = case.get("format", told["format"])
+            if name.endswith(".toml"):
+                name = str(path.parent / name)
+            yield {"topic": told.get("topic", ""), **case, "format": name}
 
 
 CASES = list(golden())
@@ -58,7 +61,9 @@ def told(item):
     return said
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['format']}: {case['name']}")
+@pytest.mark.parametrize(
+    "case", CASES, ids=lambda case: f"{Path(case['format']).name}: {case['name']}"
+)
 def test_golden_case(case):
     decode = decoder(case["format"], LIMITS)
     made = [[told(item) for item in decode(*message)] for message in messages_of(case)]
