@@ -32,6 +32,12 @@ def property_id(name: str) -> str:
     return name if is_slug(name) else _made("property", _property, name)
 
 
+def forget() -> None:
+    """Forget the ids that were made, so that a benchmark sees what a new name costs."""
+    _device.cache_clear()
+    _property.cache_clear()
+
+
 @lru_cache(_REMEMBERED)
 def _device(name: str) -> str:
     return _FOREIGN.sub("-", name.lower()).strip("-._")

@@ -1,0 +1,112 @@
+"""What takes a decoder longest? Messages of 64 KB that are made to cost much, of every format.
+
+Golden cases are stretched where they can be: a list in JSON gets more of its elements, an object
+more members, with names that are costly to make an id of; a table gets more rows and more columns;
+binary is repeated, which for Protocol Buffers means more of every field.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import cbor2
+
+from bench import golden
+
+SIZE = 64 * 1024
+Message = tuple[str, bytes]
+
+
+def messages(format_: str) -> Iterator[Message]:
+    """Yield messages of nearly 64 KB for a format."""
+    topics: dict[str, None] = {}
+    for case in golden.cases():
+        if case.format != format_:
+            continue
+        for topic, payload in case.messages:
+            topics[topic] = None
+            yield from ((topic, hostile) for hostile in _stretched(payload))
+    for topic in topics:
+        yield from ((topic, hostile) for hostile in _plain())
+
+
+def _plain() -> Iterator[bytes]:
+    """Yield what needs no format."""
+    yield b"[" * SIZE
+    yield b'{"a":' * (SIZE // 5)
+    yield b'["' + b"a" * (SIZE - 4) + b'"]'
+    yield b"[" + b"1," * (SIZE // 2 - 2) + b"1]"
+    yield b"[" + b"{}," * (SIZE // 3 - 2) + b"{}]"
+    yield b"[" + b",".join([b"1" * 4_000] * 16) + b"]"
+    yield b"," * SIZE
+    yield b"a,b\n" * (SIZE // 4)
+    yield b"\x80" * SIZE
+    yield b"\x12\x00" * (SIZE // 2)
+    yield b"\x9f" * SIZE
+
+
+def _stretched(payload: bytes) -> Iterator[bytes]:
+    if not payload or len(payload) > SIZE // 4:
+        return
+    yield payload * (SIZE // len(payload))
+    lines = payload.rstrip(b"\n").split(b"\n")
+    if len(lines) > 1:
+        yield b"\n".join(lines + lines[-1:] * ((SIZE - len(payload)) // (len(lines[-1]) + 1)))
+        columns = b"".join(b",%s" % name.encode() for name in _names(12, len(payload)))
+        yield lines[0] + columns + b"\n" + lines[1] + b",1" * columns.count(b",")
+    yield from _packs(payload)
+    try:
+        document = json.loads(payload)
+    except (ValueError, RecursionError):
+        return
+    for path in _branches(document):
+        for name_length in (4, 12, 120):
+            yield json.dumps(_grown(document, path, name_length, len(payload))).encode()[:SIZE]
+
+
+def _packs(payload: bytes) -> Iterator[bytes]:
+    """Yield packs of CBOR with more records, and with records of more and longer labels."""
+    try:
+        pack = cbor2.loads(payload)
+    except (cbor2.CBORError, ValueError, RecursionError):
+        return
+    if not isinstance(pack, list) or not pack or not isinstance(pack[-1], dict):
+        return
+    yield cbor2.dumps(pack + pack[-1:] * ((SIZE - len(payload)) // len(cbor2.dumps(pack[-1]))))
+    for length in (4, 12, 120):
+        more = dict.fromkeys(_names(length, len(payload)), 1)
+        yield cbor2.dumps([*pack[:-1], {**pack[-1], **more}])
+
+
+def _branches(document: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:  # noqa: ANN401
+    """Yield where the lists and objects of a document are."""
+    if isinstance(document, dict):
+        yield path
+        for name, value in document.items():
+            yield from _branches(value, (*path, name))
+    elif isinstance(document, list):
+        yield path
+        for index, value in enumerate(document[:3]):
+            yield from _branches(value, (*path, index))
+
+
+def _grown(document: Any, path: tuple[Any, ...], name_length: int, used: int) -> Any:  # noqa: ANN401
+    """Return a copy in which what is at a path has as much more as fits."""
+    copy = json.loads(json.dumps(document))
+    branch = copy
+    for step in path:
+        branch = branch[step]
+    if isinstance(branch, dict):
+        example = next(iter(branch.values()), 1)
+        size = len(json.dumps(example)) + 2
+        branch.update(dict.fromkeys(_names(name_length, used, size), example))
+    else:
+        example = branch[-1] if branch else 1
+        branch += [example] * ((SIZE - used) // (len(json.dumps(example)) + 2))
+    return copy
+
+
+def _names(length: int, used: int, more: int = 0) -> list[str]:
+    """Return distinct names with humps, which cost most to make an id of."""
+    count = (SIZE - used) // (max(length, 5) + 4 + more)
+    return [("aBcD" * (length // 4))[: length - 4] + f"{number:04x}" for number in range(count)]
