@@ -62,7 +62,7 @@ def _table(text: str, limits: Limits) -> tuple[_Header, list[list[str]]]:
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows: list[list[str]] = []
     try:
-        cells = next(reader)
+        cells = next(reader, [])  # a byte order mark alone leaves nothing
         few(len(cells), limits)
         header = _header(cells, delimiter == ";")
         for row in reader:
