@@ -27,10 +27,10 @@ _ABOUT = frozenset({
     "id", "type", "@context", "scope", "createdAt", "modifiedAt", "deletedAt", "expiresAt",
     "location", "dateObserved",
 })  # fmt: skip
-_NO_PROPERTIES = frozenset({
+_NO_PROPERTIES = (
     "Relationship", "GeoProperty", "LanguageProperty", "VocabProperty", "JsonProperty",
     "ListProperty", "ListRelationship",
-})  # fmt: skip
+)  # fmt: skip
 
 
 @or_reason
