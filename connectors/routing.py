@@ -5,15 +5,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from connectors.formats import decoder, remembers
+from connectors.formats import MAPPING, MEDIA_TYPES, decoder, remembers
 from connectors.untrusted import named
 from hub.domain.identity import is_slug
 from hub.domain.intake import Decoded, Limits, Reason, Undecodable
-from hub.domain.topics import device_of, is_filter, overlap, subscribed
+from hub.domain.topics import NATIVE, device_of, is_filter, overlap, posted, subscribed
 from hub.errors import ConfigurationError
 from hub.ingest.ports import Asking, Decode
-
-NATIVE = "native"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,9 @@ class Router:
 
     def __init__(self, routes: Iterable[Route], limits: Limits) -> None:
         self.routes = tuple(routes)
+        self._limits = limits
         self._native = decoder(NATIVE, limits)
+        self._named: dict[str, Decode] = {}
         self._decoders: list[tuple[re.Pattern[str], Decode]] = []
         self._asking: list[Asking] = []
         for route in self.routes:
@@ -87,7 +87,36 @@ class Router:
         """Return, once, what the formats have to ask of those who send, as (topic, payload)."""
         return [request for asking in self._asking for request in asking.requests()]
 
+    def spoken(self, name: str | None, media_type: str) -> str:
+        """Return the format of what is handed in; raise ConfigurationError if there is none such.
+
+        Without a name it is what the media type means, and native where that means nothing: many
+        a program sends a form's, or none.
+        """
+        if name is None:
+            name = MEDIA_TYPES.get(media_type.partition(";")[0].strip().lower(), NATIVE)
+        self._speaking(name)
+        return name
+
+    def _speaking(self, name: str) -> Decode:
+        """Return what decodes a format over HTTP, where everyone may name one."""
+        if name not in self._named:
+            # No file that was not chosen by who runs the hub, and no births from anyone.
+            configured = name in {route.format for route in self.routes}
+            if (MAPPING in name and not configured) or remembers(name):
+                raise ConfigurationError(f"the format '{name[:60]}' is not for handing in")
+            self._named[name] = _own(decoder(name, self._limits))
+        return self._named[name]
+
+    def _posted(self, name: str, topic: str, payload: bytes) -> Sequence[Decoded | Undecodable]:
+        try:
+            return self._speaking(name)(topic, payload)
+        except ConfigurationError as error:
+            return [Undecodable(Reason.BAD_TOPIC, str(error))]
+
     def __call__(self, topic: str, payload: bytes) -> Sequence[Decoded | Undecodable]:
+        if (over_http := posted(topic)) is not None:
+            return self._posted(*over_http, payload)
         for pattern, decode in self._decoders:
             if pattern.fullmatch(topic):
                 return decode(topic, payload)

@@ -84,8 +84,9 @@ def _hub(
     keeper: RegistryKeeper,
     bells: Bells,
 ) -> Hub:
-    examiner = examiner_of(settings.ingest, router_of(settings))
-    receiver = HttpReceiver(keeper, Ledger(intake), examiner)
+    router = router_of(settings)
+    examiner = examiner_of(settings.ingest, router)
+    receiver = HttpReceiver(keeper, Ledger(intake), examiner, router)
     return Hub(
         store=store,
         news=bells.on(BATCH, RIGHTS),

@@ -167,6 +167,20 @@ def clean(text: str, length: int = 500) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Handed:
+    """What was handed in over HTTP, by or for a device.
+
+    `device` None: for any of the organisation's. `format` None: what the media type means.
+    """
+
+    payload: bytes
+    device: str | None
+    organisation: str | None = None
+    format: str | None = None
+    media_type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """What became of one payload that was handed in directly: committed when this exists."""
 

@@ -23,6 +23,7 @@ class DeviceRules:
     moving: bool
     streams: dict[str, StreamRules]  # by observed property
     receipts: bool = False  # it is told what became of each message
+    organisation: str = ""  # whose it is
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,50 @@
 """Which MQTT topics are the hub's own?"""
 
+import re
+
 from hub.domain.identity import is_slug
 
+NATIVE = "native"  # the format of what devices of our own send
+
 _LEVELS = 4  # v1, devices, {device}, readings
+_ORGANISATIONS = "v1/organisations/"
+_SPEAKS = "/+"
+_POSTED = re.compile(
+    r"v1/(?:devices/(?P<device>[^/]+)|organisations/(?P<organisation>[^/]+))"
+    r"/readings/\+(?P<format>.+)"
+)
 
 
 def readings_topic(device: str) -> str:
     """Return where a device publishes."""
     return f"v1/devices/{device}/readings"
+
+
+def posted_topic(sender: str, format_: str, *, organisation: bool = False) -> str:
+    """Return under which topic a payload is kept that came over HTTP, so that it can be replayed.
+
+    A device's native payload is one like any. Another format stands behind the topic, with a plus
+    that no topic may have on which something is published (MQTT 3.1.1, section 4.7.1): no broker
+    can deliver it. An organisation may hand in for all its devices at once.
+    """
+    if organisation:
+        return f"{_ORGANISATIONS}{sender}/readings{_SPEAKS}{format_}"
+    native = readings_topic(sender)
+    return native if format_ == NATIVE else f"{native}{_SPEAKS}{format_}"
+
+
+def posted(topic: str) -> tuple[str, str] | None:
+    """Return the format of what came over HTTP, and the topic to decode it under."""
+    match = _POSTED.fullmatch(topic) if _SPEAKS in topic else None
+    if match is None:
+        return None
+    return match["format"], readings_topic(match["device"]) if match["device"] else ""
+
+
+def organisation_of(topic: str) -> str | None:
+    """Return the organisation that handed in what is kept under a topic."""
+    match = _POSTED.fullmatch(topic) if _SPEAKS in topic else None
+    return match["organisation"] if match else None
 
 
 def receipts_topic(device: str) -> str:

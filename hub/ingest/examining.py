@@ -17,6 +17,7 @@ from hub.domain.intake import (
 )
 from hub.domain.registry import Registry
 from hub.domain.sensing import Reading
+from hub.domain.topics import organisation_of
 from hub.errors import BatchRefused
 from hub.ingest.acceptance import DEFAULT_CLOCK, ClockRule, accept
 from hub.ingest.ports import Decode, Requests
@@ -63,8 +64,21 @@ class Examiner:
         arrival: Arrival | None = None,
     ) -> Intake:
         """Sort what was read into readings, and one rejection per reason for the rest."""
+        owner = organisation_of(topic)
+        if owner is not None:
+            items = [_its_own(item, owner, registry) for item in items]
         judged = (accept(item, registry, received_at, self.clock) for item in items)
         return sorted_out(judged, topic, payload, received_at, arrival)
+
+
+def _its_own(item: Decoded | Undecodable, owner: str, registry: Registry) -> Decoded | Undecodable:
+    """Refuse what an organisation hands in for a device of another, as if that did not exist."""
+    if isinstance(item, Undecodable):
+        return item
+    device = registry.devices.get(item.device)
+    if device is not None and device.organisation == owner:
+        return item
+    return Undecodable(Reason.UNKNOWN_DEVICE, f"'{owner}' has no device '{item.device}'")
 
 
 def sorted_out(

@@ -1,6 +1,6 @@
 -- name: devices
 -- Everything acceptance needs of a device, one row per datastream (or one without).
-select d.id as device, d.state, d.moving, d.receipts,
+select d.id as device, d.state, d.moving, d.receipts, d.organisation,
        s.id as datastream, s.property, p.kind, p.low, p.high, p.unit
 from device d
 left join datastream s on s.device = d.id
