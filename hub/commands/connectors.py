@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from connectors.formats import FORMATS, third_party
+from connectors.formats import FORMATS, MAPPING, third_party
+from connectors.lorawan.codecs import CODECS
 from connectors.routing import Route, Router
 from hub.commands.admin.terms import with_database
 from hub.commands.ingest import examiner_of, limits_of
@@ -38,6 +39,8 @@ def list_formats() -> None:
         typer.echo(f"{name:<22} {format_.told}")
     for found in third_party():
         typer.echo(f"{found.name:<22} of {found.value}")
+    typer.echo(f"{'FILE' + MAPPING:<22} a mapping of your own: connectors/mapping/README.md")
+    typer.echo(f"{'+CODEC':<22} for bytes of LoRaWAN devices: {', '.join(CODECS)}")
 
 
 @app.command("try")
