@@ -18,6 +18,7 @@ _COMMANDS = frozenset({"NCMD", "DCMD"})
 _OF_A_NODE, _OF_A_DEVICE = 4, 5  # levels of a topic
 _STATE = "STATE"  # of a host, such as we are
 _BD_SEQ = "bdSeq"
+_MOST_ASKED = 1_000  # at a time; the others are asked when they speak again
 _CONTROL = ("Node Control/", "Device Control/")
 
 
@@ -92,7 +93,7 @@ class Decoder:
         return items
 
     def _ask(self, about: _Topic, node: Node) -> None:
-        if node.should_be_asked():
+        if node.should_be_asked() and len(self._asked) < _MOST_ASKED:
             self._asked[f"{NAMESPACE}/{about.group}/NCMD/{about.node}"] = None
 
     def _readings(

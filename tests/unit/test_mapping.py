@@ -84,9 +84,18 @@ def test_a_search_through_too_much_is_refused(mapping):
         mapping(MESSAGE + VALUE.replace('path = "no2"', 'path = "a[*].b | [0]"')), Limits()
     )
     few = b'{"id": "d", "a": [' + b",".join([b'{"b": 1}'] * 100) + b"]}"
-    many = b'{"id": "d", "a": [' + b",".join([b'{"b": 1}'] * 5_000) + b"]}"
+    many = b'{"id": "d", "a": [' + b",".join([b'{"b": 1}'] * 9_000) + b"]}"
     assert decode("t", few) == [Decoded("d", "no2", None, 1.0, None)]
     assert [item.reason for item in decode("t", many)] == [Reason.TOO_MANY_VALUES]
+
+
+def test_a_search_in_each_of_many_parts_is_refused(mapping):
+    text = '[[message]]\neach = "a"\ndevice = {path = "to_string(id)"}\n'
+    decode = decoder(mapping(text + VALUE.replace('path = "no2"', 'path = "abs(no2)"')), Limits())
+    part = b'{"id": "d", "no2": -1}'
+    assert len(decode("t", b'{"a": [' + b",".join([part] * 100) + b"]}")) == 100
+    [refused] = decode("t", b'{"a": [' + b",".join([part] * 4_999) + b"]}")
+    assert refused.reason is Reason.TOO_MANY_VALUES
 
 
 def test_more_parts_than_a_message_may_have_values_are_refused(mapping):
