@@ -38,6 +38,7 @@ bench: .venv/runtime.stamp  ## print the figures that README and docs state
 	@$(PYTHON) -m bench.latency
 	@$(PYTHON) -m bench.read
 	@$(PYTHON) -m bench.provisioning
+	@$(PYTHON) -m bench.decode
 
 chaos: .venv/runtime.stamp  ## hurt a hub in every way we know; ARGS=--short for a selection
 	@$(PYTHON) -m bench.chaos $(ARGS)

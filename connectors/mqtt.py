@@ -292,9 +292,11 @@ class MqttSource:
     rests. QoS 0, which the broker would not keep, is dropped and counted before it comes to that.
     """
 
-    def __init__(self, broker: Broker, topic: str, client_id: str) -> None:
+    def __init__(
+        self, broker: Broker, topic: str, client_id: str, *, also: Sequence[str] = ()
+    ) -> None:
         self._broker = broker
-        self._topic = topic
+        self._topics = (topic, *also)
         self._client_id = client_id
         self._waiting_bytes = 0
         self._queue: asyncio.Queue[MqttDelivery | None] = asyncio.Queue()
@@ -349,11 +351,14 @@ class MqttSource:
         self._queue, self._waiting_bytes = asyncio.Queue(), 0
         async with _Client(self._broker, self._client_id, self) as client:
             client.when_lost(self._queue)
-            granted = await client.subscribe(self._topic, qos=QOS)
-            if any(_refused(code) for code in granted):
-                raise aiomqtt.MqttError(f"the broker refuses the subscription to {self._topic}")
+            granted = await client.subscribe([(topic, QOS) for topic in self._topics])
+            refused = [_refused(code) for code in granted]
+            for topic, no in zip(self._topics, refused, strict=True):
+                if no:
+                    raise aiomqtt.MqttError(f"the broker refuses the subscription to {topic}")
             self.connected, self._connection = True, client
-            log.info("subscribed to %s at %s:%d", self._topic, self._broker.host, self._broker.port)
+            told = " and ".join(self._topics)
+            log.info("subscribed to %s at %s:%d", told, self._broker.host, self._broker.port)
             while (delivery := await self._queue.get()) is not None:
                 self._waiting_bytes -= delivery.size
                 if self._waiting_bytes < WAITING_BYTES // 2:

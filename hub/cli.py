@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from hub.archive.layout import Root
-from hub.commands import admin, simulate
+from hub.commands import admin, connectors, simulate
 from hub.commands.admin.terms import parse_time, parse_width, with_database
 from hub.commands.archiving import SETTLED, archive
 from hub.commands.backing_up import back_up
@@ -39,6 +39,7 @@ app = typer.Typer(
 )
 app.add_typer(admin.app, name="admin")
 app.add_typer(simulate.app, name="simulate")
+app.add_typer(connectors.app, name="connectors")
 
 
 @app.callback(invoke_without_command=True)

@@ -87,6 +87,11 @@ class IngestSettings(_Group):
     )
 
     connector: str = Field("mqtt", description="the name under which the ledger counts")
+    format: str = Field(
+        "native",
+        description="payload format of what STADSNAV_MQTT_TOPIC names; or words FILTER=FORMAT, "
+        "each subscribed to as well, such as `v3/+/devices/+/up=ttn`; see [formats](formats.md)",
+    )
     max_batch: int = Field(2_000, ge=1, le=50_000, description="readings per commit, at most")
     max_age_ms: int = Field(20, ge=0, le=10_000, description="how long a commit waits for more")
     queue: int = Field(

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from hub.domain.intake import Receipt, Replayed
+from hub.domain.intake import Handed, Receipt, Replayed
 from hub.fleet.guessing import Guesses
 from hub.storage.bell import Bell
 from hub.storage.pool import Store
@@ -12,8 +12,8 @@ from hub.storage.records import Archive
 from hub.storage.rejections import Filter
 from hub.storage.replica import Replica
 
-Receive = Callable[[str, bytes], Awaitable[Receipt]]
-"""Take in a device's payload and return when it is committed."""
+Receive = Callable[[Handed], Awaitable[Receipt]]
+"""Take in what was handed in and return when it is committed; raises BadRequest."""
 
 Replay = Callable[[Filter, int, int | None], Awaitable[Replayed]]
 """Replay the next rejections with ids in (after, until]; until None, up to the newest there is."""

@@ -8,8 +8,8 @@ from functools import partial
 
 from prometheus_client import CollectorRegistry, Gauge, start_http_server
 
-from connectors import native
 from connectors.mqtt import Broker, MqttSource
+from connectors.routing import Router, read_routes
 from hub.broker.keeper import BrokerFiles, keep
 from hub.commands.keeping import Credentials, RegistryKeeper
 from hub.commands.securing import broker_tls, check_broker_files
@@ -31,7 +31,6 @@ from hub.storage.rights import Role
 
 log = logging.getLogger(__name__)
 
-PAYLOADS = {"native": native.decode}
 FOREVER_S = float("inf")
 REPORT_EVERY_S = 5.0  # three missed reports, and operators see the process as gone
 
@@ -41,7 +40,9 @@ async def run_ingest(settings: Settings) -> None:
     broker = Broker.from_url(settings.mqtt_url, broker_tls(settings.mqtt))
     check_broker_files(settings.mqtt, datetime.now(UTC))
     keep_users = _keep_users(settings.mqtt)
-    source = MqttSource(broker, settings.mqtt.topic, settings.mqtt.client_id)
+    router = router_of(settings)
+    topic, *also = router.subscriptions
+    source = MqttSource(broker, topic, settings.mqtt.client_id, also=also)
     meter = Meter()
     async with open_store(
         settings.database_url, size=4, wait_s=FOREVER_S, role=Role.INGEST
@@ -54,7 +55,7 @@ async def run_ingest(settings: Settings) -> None:
         pipeline = Pipeline(
             settings.ingest.connector,
             source,
-            examiner_of(settings.ingest),
+            examiner_of(settings.ingest, router),
             keeper,
             Ledger(store),
             flow=_flow(settings.ingest),
@@ -83,13 +84,22 @@ async def check_migrated(store: Store) -> None:
         )
 
 
-def examiner_of(settings: IngestSettings) -> Examiner:
-    """Return what every way in judges by: broker, HTTP and replay."""
-    limits = Limits(
+def router_of(settings: Settings) -> Router:
+    """Return what decodes each message by its topic. It may remember: one for each way in."""
+    routes = read_routes(settings.ingest.format, settings.mqtt.topic)
+    return Router(routes, limits_of(settings.ingest))
+
+
+def limits_of(settings: IngestSettings) -> Limits:
+    return Limits(
         settings.payload_bytes, settings.values_per_message, settings.depth, settings.topic_length
     )
+
+
+def examiner_of(settings: IngestSettings, router: Router) -> Examiner:
+    """Return what every way in judges by: broker, HTTP and replay."""
     clock = ClockRule(settings.earliest, settings.ahead_flagged, settings.ahead_refused)
-    return Examiner(partial(PAYLOADS["native"], limits=limits), clock, limits.topic_length)
+    return Examiner(router, clock, settings.topic_length, router.requests)
 
 
 def _conduct(settings: IngestSettings) -> ConductRule:

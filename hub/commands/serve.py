@@ -13,7 +13,7 @@ from hub.api.app import create_app
 from hub.api.context import BrokerHook, Hub
 from hub.archive.reading import ArchiveReader
 from hub.broker.access import hash_password, hub_users, is_password, new_password
-from hub.commands.ingest import check_migrated, examiner_of
+from hub.commands.ingest import check_migrated, examiner_of, router_of
 from hub.commands.keeping import RegistryKeeper, quarantine
 from hub.commands.receiving import CONNECTOR, HttpReceiver
 from hub.commands.replaying import Replayer
@@ -84,8 +84,9 @@ def _hub(
     keeper: RegistryKeeper,
     bells: Bells,
 ) -> Hub:
-    examiner = examiner_of(settings.ingest)
-    receiver = HttpReceiver(keeper, Ledger(intake), examiner)
+    router = router_of(settings)
+    examiner = examiner_of(settings.ingest, router)
+    receiver = HttpReceiver(keeper, Ledger(intake), examiner, router)
     return Hub(
         store=store,
         news=bells.on(BATCH, RIGHTS),

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -10,11 +10,18 @@ from hub.domain.sensing import Position, Reading
 
 MIB = 1024 * 1024
 
+# Nothing that is measured is larger, and sums of squares of what is smaller stay finite: one absurd
+# value must not spoil everybody's aggregates.
+MAGNITUDE = 1e100
+
 
 class Reason(StrEnum):
     """Why a message or a reading could not be accepted."""
 
     NOT_JSON = "not_json"
+    NOT_CBOR = "not_cbor"
+    NOT_PROTOBUF = "not_protobuf"
+    NOT_TEXT = "not_text"
     DUPLICATE_KEY = "duplicate_key"
     TOO_LARGE = "too_large"
     TOO_DEEP = "too_deep"
@@ -23,6 +30,8 @@ class Reason(StrEnum):
     WRONG_SHAPE = "wrong_shape"
     UNKNOWN_FIELD = "unknown_field"
     BAD_TOPIC = "bad_topic"
+    BAD_NAME = "bad_name"
+    WRONG_DEVICE = "wrong_device"
     BAD_TIME = "bad_time"
     TIME_WITHOUT_OFFSET = "time_without_offset"
     TIME_TOO_OLD = "time_too_old"
@@ -32,6 +41,9 @@ class Reason(StrEnum):
     BAD_POSITION = "bad_position"
     UNKNOWN_DEVICE = "unknown_device"
     UNKNOWN_PROPERTY = "unknown_property"
+    UNKNOWN_ALIAS = "unknown_alias"
+    UNKNOWN_UNIT = "unknown_unit"
+    WRONG_DIMENSION = "wrong_dimension"
     DEVICE_NOT_REPORTING = "device_not_reporting"
     RETAINED = "retained"
     REFUSED_BY_STORE = "refused_by_store"
@@ -58,9 +70,10 @@ class Decoded(NamedTuple):
 
     device: str
     property: str
-    time: datetime | None  # None: the time at which the hub received it
+    time: datetime | timedelta | None  # None: when the hub received it; timedelta: so much later
     value: float | str
     position: Position | None
+    unit: str | None = None  # UCUM, as it was sent; None: the observed property's
 
 
 class Undecodable(NamedTuple):
@@ -151,6 +164,20 @@ def clean(text: str, length: int = 500) -> str:
     """Return `text` as the store can hold it: bounded, without NUL and lone surrogates."""
     kept = text[:length].replace("\x00", "\\0")
     return kept.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """What was handed in over HTTP, by or for a device.
+
+    `device` None: for any of the organisation's. `format` None: what the media type means.
+    """
+
+    payload: bytes
+    device: str | None
+    organisation: str | None = None
+    format: str | None = None
+    media_type: str = ""
 
 
 @dataclass(frozen=True, slots=True)

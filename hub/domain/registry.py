@@ -14,6 +14,7 @@ class StreamRules:
     numeric: bool = True
     low: float | None = None
     high: float | None = None
+    unit: str = "1"  # the observed property's, in UCUM
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class DeviceRules:
     moving: bool
     streams: dict[str, StreamRules]  # by observed property
     receipts: bool = False  # it is told what became of each message
+    organisation: str = ""  # whose it is
 
 
 @dataclass(frozen=True, slots=True)

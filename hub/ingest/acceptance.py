@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from hub.domain.intake import Decoded, Reason, Undecodable
+from hub.domain.intake import MAGNITUDE, Decoded, Reason, Undecodable
 from hub.domain.registry import DeviceRules, Registry, StreamRules
 from hub.domain.sensing import Quality, Reading
+from hub.domain.units import Misfit, conversion
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +54,9 @@ def _reading(
     received_at: datetime,
     clock: ClockRule,
 ) -> Reading | Undecodable:
-    time = item.time or received_at
+    time = item.time
+    if not isinstance(time, datetime):
+        time = received_at if time is None else received_at + time
     if time < clock.earliest:
         return Undecodable(
             Reason.TIME_TOO_OLD, f"{time.isoformat()} is before {clock.earliest.isoformat()}"
@@ -64,14 +67,37 @@ def _reading(
     quality = Quality.CLOCK_AHEAD if ahead > clock.ahead_flagged else Quality.GOOD
     lon, lat = item.position if device.moving and item.position else (None, None)
     value = item.value
+    if isinstance(value, str) is stream.numeric:
+        told = "a number, not a text" if stream.numeric else "a text, not a number"
+        return Undecodable(Reason.WRONG_TYPE, f"'{item.property}' is {told}")
     if isinstance(value, str):
-        if stream.numeric:
-            return Undecodable(Reason.WRONG_TYPE, f"'{item.property}' is a number, not a text")
         return Reading(stream.id, time, None, value, quality, received_at, lon, lat)
-    if not stream.numeric:
-        return Undecodable(Reason.WRONG_TYPE, f"'{item.property}' is a text, not a number")
+    if item.unit is not None and item.unit != stream.unit:
+        converted = _converted(value, item.unit, stream.unit, item.property)
+        if isinstance(converted, Undecodable):
+            return converted
+        value = converted
     if (stream.low is not None and value < stream.low) or (
         stream.high is not None and value > stream.high
     ):
         quality |= Quality.IMPLAUSIBLE
     return Reading(stream.id, time, value, None, quality, received_at, lon, lat)
+
+
+def _converted(value: float, sent: str, wanted: str, property_: str) -> float | Undecodable:
+    found = conversion(sent, wanted)
+    if found is Misfit.DIMENSION:
+        return Undecodable(
+            Reason.WRONG_DIMENSION,
+            f"'{property_}' is measured in '{wanted}', which '{sent[:60]}' cannot become",
+        )
+    if isinstance(found, Misfit):
+        unknown = sent if found is Misfit.UNKNOWN_SENT else wanted
+        return Undecodable(
+            Reason.UNKNOWN_UNIT, f"'{unknown[:60]}', unit of '{property_}', is no UCUM unit we know"
+        )
+    converted = found(value)
+    if not abs(converted) <= MAGNITUDE:
+        told = f"'{property_}' is beyond {MAGNITUDE:g} in '{wanted}'"
+        return Undecodable(Reason.BAD_VALUE, told)
+    return converted

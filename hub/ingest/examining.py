@@ -17,9 +17,10 @@ from hub.domain.intake import (
 )
 from hub.domain.registry import Registry
 from hub.domain.sensing import Reading
+from hub.domain.topics import organisation_of
 from hub.errors import BatchRefused
 from hub.ingest.acceptance import DEFAULT_CLOCK, ClockRule, accept
-from hub.ingest.ports import Decode
+from hub.ingest.ports import Decode, Requests
 
 log = logging.getLogger(__name__)
 
@@ -29,11 +30,15 @@ SAMPLE = 256  # bytes kept of a message that was refused unread
 
 @dataclass(frozen=True, slots=True)
 class Examiner:
-    """How one connector judges what arrives, by whatever way: its payload format and its rules."""
+    """How one connector judges what arrives, by whatever way: its payload format and its rules.
+
+    `requests` gives what its formats have to ask of those who send.
+    """
 
     decode: Decode
     clock: ClockRule = DEFAULT_CLOCK
     topic_length: int = DEFAULT_LIMITS.topic_length
+    requests: Requests = tuple
 
     def read(self, topic: str, payload: bytes) -> Items:
         """Decode a message. Whatever the bytes are, this gives values or reasons."""
@@ -59,8 +64,21 @@ class Examiner:
         arrival: Arrival | None = None,
     ) -> Intake:
         """Sort what was read into readings, and one rejection per reason for the rest."""
+        owner = organisation_of(topic)
+        if owner is not None:
+            items = [_its_own(item, owner, registry) for item in items]
         judged = (accept(item, registry, received_at, self.clock) for item in items)
         return sorted_out(judged, topic, payload, received_at, arrival)
+
+
+def _its_own(item: Decoded | Undecodable, owner: str, registry: Registry) -> Decoded | Undecodable:
+    """Refuse what an organisation hands in for a device of another, as if that did not exist."""
+    if isinstance(item, Undecodable):
+        return item
+    device = registry.devices.get(item.device)
+    if device is not None and device.organisation == owner:
+        return item
+    return Undecodable(Reason.UNKNOWN_DEVICE, f"'{owner}' has no device '{item.device}'")
 
 
 def sorted_out(

@@ -5,6 +5,7 @@ import logging
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from hub.domain.intake import Batch, Decoded, Intake, Outcome, Reason, Undecodable
 from hub.domain.topics import device_of
@@ -86,11 +87,17 @@ class Pipeline:
         flow = self._flow
         async for batch in batches(queue, max_size=flow.max_batch, max_age_s=flow.max_age_s):
             committed = await self._commit(batch)
-            told = list(receipts(committed, self._enrolment.registry))
+            told = [*receipts(committed, self._enrolment.registry), *self._requests()]
             if told:
                 await self._source.tell(told)
             for examined in committed:
                 examined.delivery.acknowledge()  # only now may the broker forget
+
+    def _requests(self) -> Sequence[tuple[str, bytes]]:
+        requests = self._examiner.requests()
+        if requests:
+            log.info("asking for what was missed: %s", ", ".join(topic for topic, _ in requests))
+        return requests
 
     async def examine(self, delivery: Delivery) -> Intake:
         """Decode and accept one message; every part of it becomes a reading or a rejection."""
@@ -192,4 +199,4 @@ class Pipeline:
 
 
 def _any_without_time(items: Sequence[Decoded | Undecodable]) -> bool:
-    return any(isinstance(item, Decoded) and item.time is None for item in items)
+    return any(isinstance(item, Decoded) and not isinstance(item.time, datetime) for item in items)

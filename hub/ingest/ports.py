@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from hub.domain.intake import Batch, Decoded, Outcome, Undecodable
 from hub.domain.registry import Registry
@@ -61,3 +61,15 @@ class Enrolment(Protocol):
 
 Decode = Callable[[str, bytes], Sequence[Decoded | Undecodable]]
 """Pure: topic and payload to values or reasons. Any bytes give one or the other, never an error."""
+
+Requests = Callable[[], Sequence[tuple[str, bytes]]]
+"""What there is to ask of those who send, as (topic, payload), each once; mostly nothing."""
+
+
+@runtime_checkable
+class Asking(Protocol):
+    """A decoder that may have to ask those who send for something that it missed."""
+
+    def __call__(self, topic: str, payload: bytes) -> Sequence[Decoded | Undecodable]: ...
+
+    def requests(self) -> Sequence[tuple[str, bytes]]: ...

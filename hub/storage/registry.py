@@ -46,7 +46,11 @@ async def load(db: Db, connector: str) -> Registry:
         if rules is None:
             state = DeviceState(row["state"])
             rules = devices[row["device"]] = DeviceRules(
-                state, moving=row["moving"], streams={}, receipts=row["receipts"]
+                state,
+                moving=row["moving"],
+                streams={},
+                receipts=row["receipts"],
+                organisation=row["organisation"],
             )
         if row["datastream"] is not None:
             rules.streams[row["property"]] = StreamRules(
@@ -54,6 +58,7 @@ async def load(db: Db, connector: str) -> Registry:
                 numeric=row["kind"] == ResultKind.NUMBER,
                 low=row["low"],
                 high=row["high"],
+                unit=row["unit"],
             )
     return Registry(devices, await _connector_rule(db, connector))
 

@@ -8,7 +8,7 @@ from functools import partial
 import httpx
 import pytest
 
-from connectors import native
+from connectors.routing import Route, Router
 from hub.api.app import create_app
 from hub.api.context import Hub
 from hub.broker.access import hash_password, is_password, new_password
@@ -48,7 +48,8 @@ async def hub_of(database_url, city, bells):
 async def _maker_of_hubs(store, intake, bells):
     keeper = RegistryKeeper(intake, CONNECTOR)
     await keeper.load()
-    examiner = Examiner(partial(native.decode, limits=Limits(PAYLOAD_BYTES, 100)))
+    router = Router([Route("v1/devices/+/readings", "native")], Limits(PAYLOAD_BYTES, 100))
+    examiner = Examiner(router)
 
     def make_hub(**settings):
         plain = {
@@ -60,7 +61,7 @@ async def _maker_of_hubs(store, intake, bells):
             store=store,
             news=bells.on(BATCH, RIGHTS),
             rights=bells.on(RIGHTS),
-            receive=HttpReceiver(keeper, Ledger(intake), examiner).receive,
+            receive=HttpReceiver(keeper, Ledger(intake), examiner, router).receive,
             replay=Replayer(intake, examiner).step,
             check_password=is_password,
             new_password=new_password,

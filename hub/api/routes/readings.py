@@ -1,5 +1,6 @@
-"""Hand in readings over HTTP: the same payloads as over MQTT, committed when the answer comes."""
+"""Hand in readings over HTTP: the payloads that come over MQTT, committed when the answer comes."""
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -12,35 +13,48 @@ from hub.api.deps import TheHub
 from hub.api.problems import problem
 from hub.api.signing_in import device_signing_in
 from hub.domain.identity import is_slug
-from hub.domain.intake import Reason, Receipt
+from hub.domain.intake import Handed, Reason, Receipt
 from hub.domain.sharing import Scope
-from hub.errors import BadRequest, NotAuthenticated, NotFound, NotPermitted
+from hub.errors import NotAuthenticated, NotFound, NotPermitted
 from hub.storage import registry
 from hub.storage.pool import Db
 
 router = APIRouter(prefix="/api/v1", tags=["readings"])
 
 
-@router.post("/readings", summary="Hand in readings of one device")
+@router.post("/readings", summary="Hand in readings")
 async def post_readings(
     request: Request,
     hub: TheHub,
     device: Annotated[
-        str | None, Query(description="the device; may be left out when it signs in itself")
+        str | None,
+        Query(description="the device; left out when it signs in itself, or the format says"),
+    ] = None,
+    format_: Annotated[
+        str | None,
+        Query(alias="format", max_length=60, description="the payload format; else `Content-Type`"),
     ] = None,
 ) -> JSONResponse:
     """Send with a key of the device's organisation that has the scope `readings:write`.
 
     Or sign in as the device itself: Basic credentials, its id and password as at the broker.
-    The body is a native payload: `{"time": "…", "values": {"no2": 18}}`, or a list of such.
+    The body is a native payload: `{"time": "…", "values": {"no2": 18}}`, or a list of such; or
+    speaks the `format` that is named, or the one that its `Content-Type` means. With a key, and a
+    format that names its devices, one body may hold readings of many: a network server's webhook.
     """
     async with hub.store.connection() as db:  # given back before receiving asks for its own
-        permitted = await _permitted_device(request, db, hub, device)
-    receipt = await hub.receive(permitted, await _body(request, hub.payload_bytes))
-    return _answer(receipt)
+        sender = await _permitted(request, db, hub, device)
+    handed = replace(
+        sender,
+        payload=await _body(request, hub.payload_bytes),
+        format=format_,
+        media_type=request.headers.get("content-type", ""),
+    )
+    return _answer(await hub.receive(handed))
 
 
-async def _permitted_device(request: Request, db: Db, hub: Hub, device: str | None) -> str:
+async def _permitted(request: Request, db: Db, hub: Hub, device: str | None) -> Handed:
+    """Return by or for whom something may be handed in."""
     login = device_login_of(request)
     if login is not None:
         own = await device_signing_in(db, hub, login.device, login.password)
@@ -48,7 +62,7 @@ async def _permitted_device(request: Request, db: Db, hub: Hub, device: str | No
             raise NotAuthenticated("unknown device or wrong password")
         if device not in (None, own):
             raise NotPermitted(f"'{own}' may hand in its own readings only")
-        return own
+        return Handed(b"", own)
     caller = await authenticate(db, key_of(request), hub.now())
     if caller.is_anonymous:
         raise NotAuthenticated(
@@ -57,11 +71,11 @@ async def _permitted_device(request: Request, db: Db, hub: Hub, device: str | No
     if Scope.WRITE not in caller.scopes:
         raise NotPermitted("the key lacks the scope readings:write")
     if device is None:
-        raise BadRequest("say whose readings these are: ?device=…")
+        return Handed(b"", None, caller.organisation)
     owner = await registry.organisation_of(db, device) if is_slug(device) else None
     if owner != caller.organisation:
         raise NotFound(f"your organisation has no device '{device[:64]}'")
-    return device
+    return Handed(b"", device)
 
 
 async def _body(request: Request, most: int) -> bytes:

@@ -6,7 +6,7 @@ import typer
 
 from hub.broker.access import hash_password, new_password
 from hub.commands.admin.terms import parse_time, progress, show, with_database
-from hub.commands.ingest import examiner_of
+from hub.commands.ingest import examiner_of, router_of
 from hub.commands.replaying import replay
 from hub.domain.intake import Reason, Replayed
 from hub.errors import NotFound
@@ -106,7 +106,8 @@ def rejection_replay(
     Example: stadsnav admin rejection replay --reason unknown_device --device noise-9
     """
     wanted = Filter(id_, reason, connector_id, device, parse_time(since), parse_time(until))
-    examiner = examiner_of(Settings().ingest)
+    settings = Settings()
+    examiner = examiner_of(settings.ingest, router_of(settings))
 
     async def work(db: Db) -> None:
         total = Replayed()

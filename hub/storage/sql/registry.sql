@@ -1,7 +1,7 @@
 -- name: devices
 -- Everything acceptance needs of a device, one row per datastream (or one without).
-select d.id as device, d.state, d.moving, d.receipts,
-       s.id as datastream, s.property, p.kind, p.low, p.high
+select d.id as device, d.state, d.moving, d.receipts, d.organisation,
+       s.id as datastream, s.property, p.kind, p.low, p.high, p.unit
 from device d
 left join datastream s on s.device = d.id
 left join observed_property p on p.id = s.property

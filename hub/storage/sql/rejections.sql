@@ -5,7 +5,7 @@ from rejection
 where ($1::bigint is null or id = $1)
   and ($2::text is null or reason = $2)
   and ($3::text is null or connector = $3)
-  and ($4::text is null or topic = $4)
+  and ($4::text is null or topic = $4 or starts_with(topic, $4 || '/+'))
   and received_at >= $5 and received_at < $6 and id < $7
 order by id desc limit $8;
 
@@ -18,7 +18,7 @@ select count(*) from rejection
 where ($1::bigint is null or id = $1)
   and ($2::text is null or reason = $2)
   and ($3::text is null or connector = $3)
-  and ($4::text is null or topic = $4)
+  and ($4::text is null or topic = $4 or starts_with(topic, $4 || '/+'))
   and received_at >= $5 and received_at < $6 and id > $7 and id <= $8;
 
 -- name: replayable
@@ -29,7 +29,7 @@ from rejection
 where ($1::bigint is null or id = $1)
   and ($2::text is null or reason = $2)
   and ($3::text is null or connector = $3)
-  and ($4::text is null or topic = $4)
+  and ($4::text is null or topic = $4 or starts_with(topic, $4 || '/+'))
   and received_at >= $5 and received_at < $6 and id > $7 and id <= $8
   and octet_length(payload) = payload_bytes and reason <> 'retained'
 order by id limit $9
