@@ -181,6 +181,20 @@ class ArchiveSettings(_Group):
     )
 
 
+class AuditSettings(_Group):
+    model_config = SettingsConfigDict(
+        env_prefix="STADSNAV_AUDIT_", frozen=True, env_ignore_empty=True
+    )
+
+    anchors: str | None = Field(
+        None,
+        description="file, or https://…: where `maintain` writes an anchor of the audit hourly",
+    )
+    anchors_token: SecretStr | None = Field(
+        None, description="sent to that URL as `Authorization: Bearer …`"
+    )
+
+
 class Settings:
     """All groups together, checked against each other."""
 
@@ -192,6 +206,7 @@ class Settings:
             self.api = ApiSettings()
             self.maintain = MaintainSettings()
             self.archive = ArchiveSettings()
+            self.audit = AuditSettings()
         except ValidationError as error:
             raise ConfigurationError(_first_fault(error)) from error
         self._check()
@@ -267,6 +282,7 @@ GROUPS: tuple[type[_Group], ...] = (
     ApiSettings,
     MaintainSettings,
     ArchiveSettings,
+    AuditSettings,
 )
 
 

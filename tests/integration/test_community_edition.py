@@ -234,8 +234,17 @@ ARGUMENTS = {
     "audit": {
         "lock_chain": (),
         "append": (
-            1, NOW, "person:anna", "env", "test", "test/1", ["env"], "", "", "{}", b"", b"x",
+            [1, 2], [NOW, NOW], ["person:anna", "hub"], ["env", None], ["test", "test"],
+            ["test/1", "test/2"], ["env\x1ftraffic", ""], ["", ""], ["", ""], ["{}", "{}"],
+            [b"", b"x"], [b"x", b"y"],
         ),
+        "one": (1,),
+        "hashes": (1, 2),
+        "lock_anchors": (),
+        "newest_anchor": (),
+        "anchors": (),
+        "anchor_of": (1,),
+        "add_anchor": (1, 2, "{}"),
         "newest": (),
         "from_position": (0, 10),
         "seen_by": ("env", "test/1", 2**62, 10),

@@ -2,6 +2,7 @@
 
 import typer
 
+from hub.commands import auditing
 from hub.commands.admin import certificates, devices, history, intake, people, shares, things
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
@@ -13,7 +14,7 @@ app.add_typer(shares.agreement, name="agreement")
 app.add_typer(shares.application, name="application")
 app.add_typer(shares.key, name="key")
 app.add_typer(people.person, name="person")
-app.add_typer(people.audited, name="audit")
+app.add_typer(auditing.app, name="audit")
 app.add_typer(intake.connector, name="connector")
 app.add_typer(intake.rejection, name="rejection")
 app.add_typer(certificates.app, name="certificates")
