@@ -33,12 +33,15 @@ def audit_list(
         str | None, typer.Option(help="only what concerns this organisation")
     ] = None,
     subject: Annotated[str | None, typer.Option(help="only this: agreement/12")] = None,
+    action: Annotated[str | None, typer.Option(help="only this: feed.read")] = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="the newest so many")] = 20,
 ) -> None:
     """Show what was done, newest first."""
 
     async def work(db: Db) -> None:
-        rows = await audit.seen_by(db, organisation, subject=subject, before=2**62, limit=limit)
+        rows = await audit.seen_by(
+            db, organisation, subject=subject, action=action, before=2**62, limit=limit
+        )
         show(
             ("position", "at", "actor", "for", "action", "subject", "reason", "decision", "detail"),
             [tuple(row.values()) for row in rows],

@@ -138,10 +138,16 @@ class _Outside:
 
 
 async def seen_by(
-    db: Db, organisation: str | None, *, subject: str | None, before: int, limit: int
+    db: Db,
+    organisation: str | None,
+    *,
+    subject: str | None,
+    action: str | None = None,
+    before: int,
+    limit: int,
 ) -> list[Record]:
     """Return events that concern an organisation (None: all), newest first."""
-    return await db.fetch(_SEEN_BY, organisation, subject, before, limit)
+    return await db.fetch(_SEEN_BY, organisation, subject, before, limit, action)
 
 
 async def one(db: Db, position: int) -> Link | None:

@@ -247,7 +247,7 @@ ARGUMENTS = {
         "add_anchor": (1, 2, "{}"),
         "newest": (),
         "from_position": (0, 10),
-        "seen_by": ("env", "test/1", 2**62, 10),
+        "seen_by": ("env", "test/1", 2**62, 10, "test"),
     },
     "idempotency": {
         "lock": ("a",),
@@ -316,6 +316,7 @@ ARGUMENTS = {
         "save_file": (
             "air", "Air", "", "", "published", None, ["air"], None, True, ["tag"], AREA, "", "",
             None, 1, ["anna@example.org"], 1, 1, "person:anna", NOW, "", None, "", "", "", "", "",
+            "full",
         ),
     },
     "sharing": {

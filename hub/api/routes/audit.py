@@ -27,6 +27,7 @@ async def list_events(
     caller: Caller,
     *,
     subject: Annotated[str | None, Query(description="such as agreement/12")] = None,
+    action: Annotated[str | None, Query(description="such as feed.read")] = None,
     before: Annotated[int, Query(ge=1, le=2**62, description="from `next` of the page before")] = 2
     ** 62,
     limit: Annotated[str | None, Query(description="rows per page; default 1000")] = None,
@@ -38,7 +39,7 @@ async def list_events(
     _check_may_read(caller)
     of = None if Role.HUB_ADMINISTRATOR in caller.roles else caller.organisation
     size = parse_limit(limit, MOST_EVENTS)
-    rows = await audit.seen_by(db, of, subject=subject, before=before, limit=size)
+    rows = await audit.seen_by(db, of, subject=subject, action=action, before=before, limit=size)
     return {
         "events": [
             {**row, "at": write_time(row["at"]), "detail": json.loads(row["detail"])}

@@ -15,7 +15,7 @@ from audit_event where position > $1 order by position limit $2;
 select position, at, actor, organisation, action, subject, reason, decision, detail
 from audit_event
 where ($1::text is null or organisations @> array[$1]) and ($2::text is null or subject = $2)
-  and position < $3
+  and position < $3 and ($5::text is null or action = $5)
 order by position desc limit $4;
 
 -- name: append
