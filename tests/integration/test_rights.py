@@ -31,6 +31,11 @@ DENIED = {
         "update audit_anchor set line = ''",
         "delete from audit_anchor",
         "delete from agreement",
+        "update decision set text = ''",
+        "delete from decision",
+        "delete from proposal",
+        "delete from platform",
+        "delete from business_area",
         "delete from feed",
         "update schema_migration set checksum = ''",
         "create table mine ()",
@@ -58,7 +63,13 @@ DENIED = {
     ],
 }
 ALLOWED = {
-    Role.API: ["select * from reading", "select * from agreement", "update feed set title = title"],
+    Role.API: [
+        "select * from reading",
+        "select * from agreement",
+        "update feed set title = title",
+        "update proposal set state = state",
+        "delete from business_area_feed",
+    ],
     Role.INGEST: [READING, "select * from device", "update reading set value = value"],
 }
 
