@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from hub.archive.layout import Root
-from hub.commands import admin, connectors, simulate
+from hub.commands import admin, auditing, connectors, simulate
 from hub.commands.admin.terms import parse_time, parse_width, with_database
 from hub.commands.archiving import SETTLED, archive
 from hub.commands.backing_up import back_up
@@ -38,6 +38,7 @@ app = typer.Typer(
     "Begin with `stadsnav up`. Settings come from the environment; docs/settings.md lists them.",
 )
 app.add_typer(admin.app, name="admin")
+app.add_typer(auditing.app, name="audit")
 app.add_typer(simulate.app, name="simulate")
 app.add_typer(connectors.app, name="connectors")
 

@@ -4,6 +4,7 @@
     ├── ConfigurationError      the process cannot start like this; one clear line, no retry
     ├── StoreUnavailable        the database is away or overloaded; try again
     ├── MaintenanceFailed       a task of maintenance went wrong, the others go on
+    ├── OutsideFailed           the place for anchors does not answer, or contradicts the hub
     ├── BatchRefused            the database will never take this batch as it is
     ├── BadRequest              the caller asked for something that makes no sense
     ├── NotAuthenticated        no credential, or one that is not valid
@@ -58,3 +59,7 @@ class Conflict(StadsnavError):  # noqa: N818
 
 class MaintenanceFailed(StadsnavError):  # noqa: N818
     """A task of maintenance went wrong; the others go on."""
+
+
+class OutsideFailed(StadsnavError):  # noqa: N818
+    """The place where anchors of the audit are kept does not answer, or contradicts the hub."""

@@ -186,6 +186,20 @@ class ArchiveSettings(_Group):
     )
 
 
+class AuditSettings(_Group):
+    model_config = SettingsConfigDict(
+        env_prefix="STADSNAV_AUDIT_", frozen=True, env_ignore_empty=True
+    )
+
+    anchors: str | None = Field(
+        None,
+        description="file, or https://…: where `maintain` writes an anchor of the audit hourly",
+    )
+    anchors_token: SecretStr | None = Field(
+        None, description="sent to that URL as `Authorization: Bearer …`"
+    )
+
+
 class Settings:
     """All groups together, checked against each other."""
 
@@ -197,6 +211,7 @@ class Settings:
             self.api = ApiSettings()
             self.maintain = MaintainSettings()
             self.archive = ArchiveSettings()
+            self.audit = AuditSettings()
         except ValidationError as error:
             raise ConfigurationError(_first_fault(error)) from error
         self._check()
@@ -272,6 +287,7 @@ GROUPS: tuple[type[_Group], ...] = (
     ApiSettings,
     MaintainSettings,
     ArchiveSettings,
+    AuditSettings,
 )
 
 

@@ -291,6 +291,16 @@ async def ask_file(asker: Asker, feed: Feed) -> int:
     return 1
 
 
+async def ask_business_area(asker: Asker, _feed: Feed) -> int:
+    """Ask for the area that every feed is in: it names those that the asker may see."""
+    answer = await asker.get("/business-areas/everything")
+    _expect(answer.status_code == FINE, answer, "the area is not there")
+    seen = {feed.id for feed in asker.world.feeds if _sight(asker, feed)}
+    _expect(set(answer.json()["feeds"]) == seen, answer, "other feeds than may be seen")
+    _no_canary(answer.text, set())
+    return 1
+
+
 async def ask_others(asker: Asker, _feed: Feed) -> int:
     """Ask for what is not about feeds: agreements, devices, audit, connectors, metrics."""
     path = asker.dice.choice(("/agreements", "/devices", "/audit", "/connectors", "/rejections"))

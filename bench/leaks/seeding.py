@@ -4,6 +4,7 @@ from datetime import datetime
 
 from bench.leaks.world import Feed, Right, World
 from hub.domain.areas import Area
+from hub.domain.business_areas import BusinessArea
 from hub.domain.devices import NewDevice
 from hub.domain.feeds import Card, Classification, FeedFile
 from hub.domain.intake import Batch
@@ -15,6 +16,7 @@ from hub.storage import ledger, registry, sharing
 from hub.storage.devices import DeviceFiles
 from hub.storage.feeds import FeedFiles
 from hub.storage.pool import Db
+from hub.storage.portfolio import PortfolioFiles
 
 CONNECTOR = "leaks"
 BATCH = 2_000
@@ -34,6 +36,8 @@ async def seed(db: Db, world: World) -> dict[str, str]:
         await _devices(db, world)
         for feed in world.feeds:
             await _feed(db, world, feed)
+        everything = frozenset(feed.id for feed in world.feeds)
+        await PortfolioFiles(db).put_area(BusinessArea("everything", "All", feeds=everything))
     await _readings(db, world)
     return keys
 

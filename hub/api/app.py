@@ -16,10 +16,13 @@ from hub.api.routes import (
     agreements,
     audit,
     broker,
+    business_areas,
     devices,
     feeds,
     health,
     operation,
+    platforms,
+    proposals,
     publishing,
     readings,
 )
@@ -58,6 +61,9 @@ def create_app(hub: Hub) -> FastAPI:
         readings.router,
         agreements.router,
         audit.router,
+        business_areas.router,
+        proposals.router,
+        platforms.router,
         operation.router,
     ):
         app.include_router(router, dependencies=[Depends(KEY)])

@@ -71,6 +71,12 @@ async def authenticate(db: Db, key: str | None, now: datetime) -> Principal:
     return Principal(row["organisation"], row["application"], scopes, row["person"], roles)
 
 
+def check_known(caller: Principal) -> None:
+    """Raise NotAuthenticated for somebody without a key."""
+    if caller.is_anonymous:
+        raise NotAuthenticated("send a key of yours: this is for the hub's organisations")
+
+
 def _scopes_of(roles: frozenset[Role]) -> frozenset[Scope]:
     """Return what a person may do with feeds and the hub: who has any role may read."""
     if not roles:

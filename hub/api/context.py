@@ -1,13 +1,14 @@
 """What every request may use: made once by the composition root, kept on the application."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from hub.domain.intake import Handed, Receipt, Replayed
 from hub.fleet.guessing import Guesses
 from hub.storage.bell import Bell
 from hub.storage.pool import Store
+from hub.storage.reads import ReadLog
 from hub.storage.records import Archive
 from hub.storage.rejections import Filter
 from hub.storage.replica import Replica
@@ -35,6 +36,7 @@ class Hub:
     `replica` lends what rows are read with.
     `check_password` compares a device's password with the broker's hash of it, `hash_password`
     makes such a hash, `new_password` a password. `quarantine` shuts a device out, with a reason.
+    `reads` is where deliveries are put on record.
     """
 
     store: Store
@@ -55,6 +57,7 @@ class Hub:
     quarantine: Callable[[str, str], Awaitable[None]]
     broker_hook: BrokerHook | None = None
     archive: Archive | None = None
+    reads: ReadLog = field(default_factory=ReadLog)
 
     def now(self) -> datetime:
         return datetime.now(UTC)

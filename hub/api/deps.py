@@ -28,7 +28,7 @@ Connection = Annotated[Db, Depends(_connection, scope="function")]
 
 async def _records(db: Connection, hub: Annotated[Hub, Depends(_hub)]) -> AsyncIterator[Records]:
     async with hub.replica.rows(db) as rows:
-        yield Records(db, rows, hub.archive)
+        yield Records(db, rows, hub.archive, hub.reads)
 
 
 async def _principal(

@@ -69,8 +69,9 @@ async def open_subscription(hub: Hub, subscription: Subscription) -> Right:
     now, change = hub.now(), hub.rights.ticket()  # taken before the read: no change goes unheard
     async with hub.store.connection() as db:
         caller = await authenticate(db, subscription.key, now)
-        opened = await gate.open_feed(Records(db), caller, subscription.feed, now)
-        await gate.committed(Records(db), opened, subscription.asked, [], now)  # may it at all?
+        records = Records(db, reads=hub.reads)
+        opened = await gate.open_feed(records, caller, subscription.feed, now)
+        await gate.committed(records, opened, subscription.asked, [], now)  # may it at all?
     return Right(opened, now, change)
 
 
@@ -121,7 +122,9 @@ async def _read(
         now = hub.now()
         marks = await readings.batches_after(db, position, BATCHES_AT_A_TIME)
         ripe = _ripe(marks, now, opened.grant.shape.delay)
-        rows = await gate.committed(Records(db), opened, subscription.asked, ripe, now)
+        rows = await gate.committed(
+            Records(db, reads=hub.reads), opened, subscription.asked, ripe, now
+        )
     page = Page(rows, opened.streams, lambda row: gate.position_of(opened, row))
     return (ripe[-1].position if ripe else position), page
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from hub.commands import forgetting, rolling
+from hub.commands.anchoring import anchor_outside
+from hub.commands.outside import Outside, outside_at
 from hub.domain.chunks import chunk_width, should_change
 from hub.domain.durations import format_duration
 from hub.errors import ConfigurationError, MaintenanceFailed, StoreUnavailable
-from hub.settings import MaintainSettings, Settings
+from hub.settings import AuditSettings, MaintainSettings, Settings
 from hub.sharing.agreeing import expire, remind
 from hub.storage import idempotency, maintenance, rejections
 from hub.storage.agreements import AgreementFiles
@@ -33,10 +35,11 @@ class Task:
     work: Callable[[Db], Awaitable[str]]
 
 
-def tasks(settings: MaintainSettings) -> list[Task]:
+def tasks(settings: MaintainSettings, outside: Outside | None = None) -> list[Task]:
     """Return what there is to do. Roll-ups come first: forgetting needs them."""
     keep_rejections = timedelta(days=settings.rejections_days)
     minute, hour, day = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+    told = [Task("anchor the audit", hour, lambda db: _anchor(db, outside))] if outside else []
     return [
         Task("roll up", minute, rolling.roll_up),
         Task("roll up late hours", minute, rolling.roll_up_late),
@@ -46,6 +49,7 @@ def tasks(settings: MaintainSettings) -> list[Task]:
         Task("end agreements", minute, _end_agreements),
         Task("remind of agreements", hour, _remind),
         Task("size chunks", day, _size_chunks),
+        *told,
     ]
 
 
@@ -55,7 +59,7 @@ async def run_maintain(settings: Settings, *, once: bool) -> None:
     Only one process does at a time; a second one waits to take its place. Raises the first error
     of a single round; a loop logs it, goes on, and tries again in time.
     """
-    todo = tasks(settings.maintain)
+    todo = tasks(settings.maintain, outside_of(settings.audit))
     while True:
         try:
             async with connect(settings.database_url) as db:
@@ -69,6 +73,14 @@ async def run_maintain(settings: Settings, *, once: bool) -> None:
                 raise
             log.warning("the store is away, trying again: %s", error)
         await asyncio.sleep(LOOK_EVERY_S)
+
+
+def outside_of(settings: AuditSettings) -> Outside | None:
+    """Return where anchors of the audit go, None where nobody said."""
+    if settings.anchors is None:
+        return None
+    token = settings.anchors_token
+    return outside_at(settings.anchors, token.get_secret_value() if token else None)
 
 
 async def _check_migrated(db: Db) -> None:
@@ -146,6 +158,11 @@ async def _remind(db: Db) -> str:
         done += len(told)
         if len(told) < AGREEMENTS_AT_ONCE:
             return f"agreements={done}" if done else ""
+
+
+async def _anchor(db: Db, outside: Outside) -> str:
+    written, newest = await anchor_outside(db, outside, datetime.now(UTC))
+    return f"anchors={written} newest={newest.number}" if written and newest else ""
 
 
 async def _size_chunks(db: Db) -> str:

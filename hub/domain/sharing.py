@@ -29,6 +29,14 @@ class FeedState(StrEnum):
         return self in (FeedState.PUBLISHED, FeedState.DEPRECATED)
 
 
+class ReadRule(StrEnum):
+    """What goes on record when somebody reads a feed."""
+
+    NONE = "none"
+    METADATA = "metadata"  # who, in which hour, how
+    FULL = "full"  # every delivery, with what was asked
+
+
 class AgreementState(StrEnum):
     """The states of an agreement; only `ACTIVE` gives a right. See hub.domain.agreements."""
 
@@ -95,6 +103,7 @@ class Feed:
     description_en: str = ""
     retires_at: datetime | None = None
     confidentiality: int | None = None  # KLASSA; None: not classified
+    read_log: ReadRule = ReadRule.NONE
 
 
 @dataclass(frozen=True, slots=True)

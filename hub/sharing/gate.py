@@ -7,9 +7,10 @@ from typing import Protocol
 
 from hub.domain.identity import is_slug
 from hub.domain.queries import BatchMark, Raw, ReadingQuery, Row, ShapedQuery
+from hub.domain.reads import Read, Way
 from hub.domain.retention import Forgotten
 from hub.domain.sensing import Datastream, Position
-from hub.domain.sharing import Agreement, Feed, Grant, Principal, Scope
+from hub.domain.sharing import Agreement, Feed, Grant, Principal, ReadRule, Scope
 from hub.errors import NotAuthenticated, NotFound, NotPermitted
 from hub.sharing.access import Denial, Why, decide
 from hub.sharing.shaping import (
@@ -38,6 +39,7 @@ class Records(Protocol):
     async def forgotten(self) -> Forgotten: ...
     async def archived_since(self) -> datetime | None: ...
     async def of_batches(self, query: ShapedQuery, batches: Sequence[BatchMark]) -> list[Raw]: ...
+    async def put_on_record(self, read: Read) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class Opened:
     members.
     """
 
+    reader: Principal
     grant: Grant
     streams: Mapping[int, Datastream]
     groups: Mapping[int, Sequence[int]] | None = None
@@ -94,8 +97,8 @@ async def open_feed(records: Records, principal: Principal, feed_id: str, now: d
     grant = await grant_for(records, principal, feed_id, now)
     streams = permitted(grant, await records.datastreams(feed_id))
     if grant.shape.min_group is not None:
-        return Opened(without_area(grant), *grouped(streams))
-    return Opened(grant, {stream.id: stream for stream in streams})
+        return Opened(principal, without_area(grant), *grouped(streams))
+    return Opened(principal, grant, {stream.id: stream for stream in streams})
 
 
 async def history(
@@ -106,7 +109,11 @@ async def history(
     query = replace(query, groups=opened.groups, min_group=opened.grant.shape.min_group or 0)
     query = shorten(query, opened.streams, await records.forgotten())
     query = reach_back(query, await records.archived_since())
-    return query, await records.history(query)
+    rows = await records.history(query)
+    await _put_on_record(
+        records, Read(opened.reader, opened.grant, Way.READINGS, asked, query, rows, now)
+    )
+    return query, rows
 
 
 async def latest(
@@ -117,7 +124,11 @@ async def latest(
     query = replace(query, groups=opened.groups, min_group=opened.grant.shape.min_group or 0)
     if query.resolution is not None:
         query = shorten(query, opened.streams, await records.forgotten())
-    return query, await records.latest(query)
+    rows = await records.latest(query)
+    await _put_on_record(
+        records, Read(opened.reader, opened.grant, Way.LATEST, asked, query, rows, now)
+    )
+    return query, rows
 
 
 async def committed(
@@ -129,7 +140,21 @@ async def committed(
 ) -> list[Raw]:
     """Return what these batches brought to the feed."""
     query = shape_stream(opened.grant, opened.streams.values(), asked, now)
-    return await records.of_batches(query, batches)
+    rows = await records.of_batches(query, batches)
+    if rows:  # silence delivers nothing
+        await _put_on_record(
+            records, Read(opened.reader, opened.grant, Way.STREAM, asked, query, rows, now)
+        )
+    return rows
+
+
+async def _put_on_record(records: Records, read: Read) -> None:
+    """Record a read where the feed's rule says so, before anybody gets the rows.
+
+    What everyone may read without saying who they are has nobody to put on record.
+    """
+    if read.rule is not ReadRule.NONE and not read.reader.is_anonymous:
+        await records.put_on_record(read)
 
 
 def position_of(opened: Opened, row: Row) -> Position | None:

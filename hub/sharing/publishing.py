@@ -37,6 +37,7 @@ class Files(Protocol):
 
 # What a feed selects and how it is presented; the state and what goes with it have their steps.
 SELECTION = ("devices", "kinds", "properties", "tags", "area")
+RULES = ("read_log",)  # what a consumer has to know before it reads
 TEXTS = ("title", "description", "title_en", "description_en", "licence", "listed")
 
 
@@ -56,11 +57,13 @@ async def change(files: Files, deed: Deed, feed_id: str, changes: Mapping[str, A
     """Change texts, selection or management card.
 
     Once a feed is classified, what it selects is changed by a data officer: the classification was
-    made of what it had then. Raises NotFound to other organisations, Conflict when it is retired.
+    made of what it had then. So is which reads go on record: consumers were told. Raises NotFound
+    to other organisations, Conflict when it is retired.
     """
     current = await _of_actor(files, deed.actor, feed_id)
-    feed_changes = {n: v for n, v in changes.items() if n in (*SELECTION, *TEXTS)}
-    selects = any(getattr(current.feed, n) != v for n, v in feed_changes.items() if n in SELECTION)
+    feed_changes = {n: v for n, v in changes.items() if n in (*SELECTION, *RULES, *TEXTS)}
+    binding = (*SELECTION, *RULES)
+    selects = any(getattr(current.feed, n) != v for n, v in feed_changes.items() if n in binding)
     is_draft = current.feed.state is FeedState.DRAFT
     _check_role(deed.actor, BINDING if selects and not is_draft else DRAFTING)
     if current.feed.state is FeedState.RETIRED:
@@ -203,7 +206,7 @@ async def _record(files: Files, deed: Deed, file: FeedFile, action: str, **membe
 
 def _told(feed: Feed) -> dict[str, object]:
     """Write what a feed selects and says of itself."""
-    told: dict[str, object] = {name: getattr(feed, name) for name in (*SELECTION, *TEXTS)}
+    told: dict[str, object] = {name: getattr(feed, name) for name in (*SELECTION, *RULES, *TEXTS)}
     for name in SELECTION:
         chosen = told[name]
         if isinstance(chosen, frozenset):

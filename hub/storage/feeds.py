@@ -65,7 +65,7 @@ def _row(file: FeedFile) -> tuple[object, ...]:
         decided and decided.availability, decided and decided.decided_by,
         decided and decided.decided_at, decided.decision if decided else "",
         decided and decided.review_at, card.information_owner, card.operator, card.support,
-        card.service_level, card.budget_line,
+        card.service_level, card.budget_line, feed.read_log,
     )  # fmt: skip
 
 

@@ -5,11 +5,13 @@ from datetime import datetime
 from typing import Protocol
 
 from hub.domain.queries import BatchMark, Raw, Row, ShapedQuery
+from hub.domain.reads import Read
 from hub.domain.retention import Forgotten
 from hub.domain.sensing import Datastream
 from hub.domain.sharing import Agreement, Feed
 from hub.storage import readings, retention, sharing
 from hub.storage.pool import Db
+from hub.storage.reads import ReadLog
 
 
 class Archive(Protocol):
@@ -23,13 +25,21 @@ class Records:
     """The store as `hub.sharing.gate` asks for it.
 
     History and the newest readings come from `rows`, which may be a replica's connection. Rights
-    never do, nor what a stream follows: its position is the primary's.
+    never do, nor what a stream follows: its position is the primary's. `reads` is shared by all in
+    a process; without it reads are recorded too, each by itself.
     """
 
-    def __init__(self, db: Db, rows: Db | None = None, archive: Archive | None = None) -> None:
+    def __init__(
+        self,
+        db: Db,
+        rows: Db | None = None,
+        archive: Archive | None = None,
+        reads: ReadLog | None = None,
+    ) -> None:
         self._db = db
         self._rows = rows or db
         self._archive = archive
+        self._reads = reads or ReadLog()
 
     async def feed(self, feed_id: str) -> Feed | None:
         return await sharing.feed(self._db, feed_id)
@@ -67,3 +77,6 @@ class Records:
 
     async def of_batches(self, query: ShapedQuery, batches: Sequence[BatchMark]) -> list[Raw]:
         return await readings.of_batches(self._db, query, batches)
+
+    async def put_on_record(self, read: Read) -> None:
+        await self._reads.record(self._db, read)

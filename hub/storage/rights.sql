@@ -32,4 +32,8 @@ grant insert, update on feed, agreement, application, api_key, person, membershi
     observed_property, device, datastream to stadsnav_api;
 grant insert, update, delete on device_credential, idempotency to stadsnav_api;
 grant delete on membership to stadsnav_api;
+grant insert, update on business_area, proposal, platform to stadsnav_api;
+grant insert, delete on business_area_steward, business_area_organisation, business_area_feed
+    to stadsnav_api;
+grant insert on decision, decision_member to stadsnav_api;
 grant insert on audit_event to stadsnav_api;

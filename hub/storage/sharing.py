@@ -7,7 +7,16 @@ from datetime import datetime
 import asyncpg
 
 from hub.domain.sensing import Datastream, Position
-from hub.domain.sharing import Agreement, AgreementState, Feed, FeedState, Principal, Scope, Shape
+from hub.domain.sharing import (
+    Agreement,
+    AgreementState,
+    Feed,
+    FeedState,
+    Principal,
+    ReadRule,
+    Scope,
+    Shape,
+)
 from hub.errors import Conflict, NotFound
 from hub.storage import places
 from hub.storage.pool import Db, Record
@@ -181,6 +190,7 @@ def feed_of(row: Record) -> Feed:
         FeedState(row["state"]), _set(row["devices"]), _set(row["kinds"]), _set(row["properties"]),
         row["listed"], _set(row["tags"]), places.area(row["area"]), row["title_en"],
         row["description_en"], row["retires_at"], row["confidentiality"],
+        ReadRule(row["read_log"]),
     )  # fmt: skip
 
 

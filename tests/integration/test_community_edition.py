@@ -234,11 +234,20 @@ ARGUMENTS = {
     "audit": {
         "lock_chain": (),
         "append": (
-            1, NOW, "person:anna", "env", "test", "test/1", ["env"], "", "", "{}", b"", b"x",
+            [1, 2], [NOW, NOW], ["person:anna", "hub"], ["env", None], ["test", "test"],
+            ["test/1", "test/2"], ["env\x1ftraffic", ""], ["", ""], ["", ""], ["{}", "{}"],
+            [b"", b"x"], [b"x", b"y"],
         ),
+        "one": (1,),
+        "hashes": (1, 2),
+        "lock_anchors": (),
+        "newest_anchor": (),
+        "anchors": (),
+        "anchor_of": (1,),
+        "add_anchor": (1, 2, "{}"),
         "newest": (),
         "from_position": (0, 10),
-        "seen_by": ("env", "test/1", 2**62, 10),
+        "seen_by": ("env", "test/1", 2**62, 10, "test"),
     },
     "idempotency": {
         "lock": ("a",),
@@ -299,6 +308,32 @@ ARGUMENTS = {
             None,
         ),
     },
+    "portfolio": {
+        "put_area": ("mobility", "Mobilitet", "Mobility", ""),
+        "lock_area": ("mobility",),
+        "areas": ("mobility",),
+        "set_stewards": ("mobility", ["anna"]),
+        "set_organisations": ("mobility", ["env"]),
+        "set_feeds": ("mobility", ["air"]),
+        "owners_in": ("mobility",),
+        "proposals": ("mobility", "submitted", "env", 0, 10),
+        "proposal": (1,),
+        "lock_proposal": (1,),
+        "insert_proposal": (
+            "mobility", "share-request", "Title", "Need", "env", "person:anna", NOW, "air",
+        ),
+        "save_proposal": (1, "declined", "a", 1, "No.", None),
+        "decisions": (1, "KS 1", "mobility", 0, 10),
+        "lock_reference": ("KS 1",),
+        "insert_decision": ("mobility", "KS 1", "Title", "", NOW.date()),
+        "insert_members": (1, ["Åsa"], ["env"]),
+        "platforms": ("airview", "env", "mobility", "found", "", 10),
+        "lock_platforms": (),
+        "into": ("airview",),
+        "put_platform": (
+            "airview", "AirView", "env", "", "", NOW.date(), "mobility", "found", "", None, None,
+        ),
+    },
     "feeds": {
         "lock_feed": ("air",),
         "file": ("air",),
@@ -307,6 +342,7 @@ ARGUMENTS = {
         "save_file": (
             "air", "Air", "", "", "published", None, ["air"], None, True, ["tag"], AREA, "", "",
             None, 1, ["anna@example.org"], 1, 1, "person:anna", NOW, "", None, "", "", "", "", "",
+            "full",
         ),
     },
     "sharing": {
@@ -353,14 +389,14 @@ async def test_every_named_query_is_executed(db, seeded):
 
 
 # What must exist before others refer to it.
-NOUNS_FIRST = {"registry": 0, "devices": 1, "ledger": 2, "sharing": 3}
+NOUNS_FIRST = {"registry": 0, "devices": 1, "ledger": 2, "sharing": 3, "people": 4}
 ORDER = {
     name: place
     for place, name in enumerate(
         ("insert_organisation", "insert_property", "insert_device", "insert_datastreams",
          "insert_many", "insert_streams", "put_credentials",
          "ensure_connector", "insert_feed", "insert_agreement", "insert_application", "insert_key",
-         "insert_dossier", "insert_person", "set_roles")
+         "insert_dossier", "insert_person", "set_roles", "put_area", "insert_decision")
     )
 }  # fmt: skip
 

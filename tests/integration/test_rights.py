@@ -25,7 +25,17 @@ DENIED = {
         "update connector set received = 0",
         "update audit_event set reason = ''",
         "delete from audit_event",
+        "truncate audit_event",
+        "alter table audit_event disable trigger all",
+        "insert into audit_anchor values (1, 1, '{}')",
+        "update audit_anchor set line = ''",
+        "delete from audit_anchor",
         "delete from agreement",
+        "update decision set text = ''",
+        "delete from decision",
+        "delete from proposal",
+        "delete from platform",
+        "delete from business_area",
         "delete from feed",
         "update schema_migration set checksum = ''",
         "create table mine ()",
@@ -53,7 +63,13 @@ DENIED = {
     ],
 }
 ALLOWED = {
-    Role.API: ["select * from reading", "select * from agreement", "update feed set title = title"],
+    Role.API: [
+        "select * from reading",
+        "select * from agreement",
+        "update feed set title = title",
+        "update proposal set state = state",
+        "delete from business_area_feed",
+    ],
     Role.INGEST: [READING, "select * from device", "update reading set value = value"],
 }
 

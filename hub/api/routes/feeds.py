@@ -189,6 +189,7 @@ def _feed(grant: Grant) -> dict[str, Any]:
             "agreement": grant.agreement,
             "ends_at": None if grant.ends_at is None else write_time(grant.ends_at),
             **shape_of(grant.shape),
+            "read_log": feed.read_log,
         },
         "links": {
             name: f"{root}/{name}" for name in ("datastreams", "latest", "readings", "stream")

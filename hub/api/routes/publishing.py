@@ -16,7 +16,7 @@ from hub.domain.areas import geojson
 from hub.domain.feeds import HIGHEST, Card, Classification, FeedFile
 from hub.domain.identity import slug
 from hub.domain.people import Deed
-from hub.domain.sharing import Feed, FeedState, Principal
+from hub.domain.sharing import Feed, FeedState, Principal, ReadRule
 from hub.errors import BadRequest, NotAuthenticated, NotFound
 from hub.sharing import publishing
 from hub.storage import feeds
@@ -56,6 +56,9 @@ class Changes(Body):
     properties: list[str] | None = None
     tags: list[str] | None = None
     area: Annotated[Polygon | None, Field(description="a GeoJSON Polygon without holes")] = None
+    read_log: Annotated[
+        ReadRule, Field(description="which reads go on record, see docs/audit.md")
+    ] = ReadRule.NONE
     information_owner: Line = ""
     operator: Line = ""
     support: Line = ""
@@ -218,6 +221,7 @@ def _told(file: FeedFile) -> dict[str, Any]:
         "description_en": feed.description_en,
         "licence": feed.licence,
         "listed": feed.listed,
+        "read_log": feed.read_log,
         "retires_at": write_time(feed.retires_at) if feed.retires_at else None,
         "selection": {
             "devices": _list(feed.devices),

@@ -2,7 +2,17 @@
 
 import typer
 
-from hub.commands.admin import certificates, devices, history, intake, people, shares, things
+from hub.commands import auditing
+from hub.commands.admin import (
+    certificates,
+    devices,
+    history,
+    intake,
+    people,
+    portfolio,
+    shares,
+    things,
+)
 
 app = typer.Typer(no_args_is_help=True, help=__doc__)
 app.add_typer(things.organisation, name="organisation")
@@ -13,7 +23,11 @@ app.add_typer(shares.agreement, name="agreement")
 app.add_typer(shares.application, name="application")
 app.add_typer(shares.key, name="key")
 app.add_typer(people.person, name="person")
-app.add_typer(people.audited, name="audit")
+app.add_typer(auditing.app, name="audit")
+app.add_typer(portfolio.business_area, name="business-area")
+app.add_typer(portfolio.proposal, name="proposal")
+app.add_typer(portfolio.decision, name="decision")
+app.add_typer(portfolio.platform, name="platform")
 app.add_typer(intake.connector, name="connector")
 app.add_typer(intake.rejection, name="rejection")
 app.add_typer(certificates.app, name="certificates")

@@ -1,18 +1,16 @@
-"""People who act for organisations, and the record of what everybody did."""
+"""People who act for organisations."""
 
 from typing import Annotated
 
 import typer
 
-from hub.commands.admin.terms import Slug, operator, parse_time, progress, show, with_database
-from hub.commands.terminal import fail
+from hub.commands.admin.terms import Slug, operator, parse_time, show, with_database
 from hub.domain.people import Person, Role
 from hub.sharing.keys import new_key
-from hub.storage import audit, people
+from hub.storage import people
 from hub.storage.pool import Db
 
 person = typer.Typer(no_args_is_help=True, help="People, their roles and their keys.")
-audited = typer.Typer(no_args_is_help=True, help="Who did what, when and why; hash-chained.")
 
 Organisation = Annotated[str, typer.Option("--organisation", help="for which they act")]
 
@@ -96,54 +94,3 @@ def person_list() -> None:
         )
 
     with_database(work)
-
-
-@audited.command("list")
-def audit_list(
-    organisation: Annotated[
-        str | None, typer.Option(help="only what concerns this organisation")
-    ] = None,
-    subject: Annotated[str | None, typer.Option(help="only this: agreement/12")] = None,
-    limit: Annotated[int, typer.Option(min=1, max=10_000, help="the newest so many")] = 20,
-) -> None:
-    """Show what was done, newest first."""
-
-    async def work(db: Db) -> None:
-        rows = await audit.seen_by(db, organisation, subject=subject, before=2**62, limit=limit)
-        show(
-            ("position", "at", "actor", "for", "action", "subject", "reason", "decision", "detail"),
-            [tuple(row.values()) for row in rows],
-        )
-
-    with_database(work)
-
-
-@audited.command("verify")
-def audit_verify(
-    head: Annotated[
-        str | None, typer.Option(help="position:hash, as an earlier verify printed it")
-    ] = None,
-) -> None:
-    """Prove that nothing was changed, left out or put in between; ends with 1 if something was.
-
-    Write the printed head down outside the hub: with --head a later verify also proves that the
-    chain as it was then is still the beginning of the chain.
-    """
-
-    async def work(db: Db) -> None:
-        expected = _parse_head(head) if head else None
-        with progress("verifying", (await audit.newest(db))[0]) as advance:
-            proved = await audit.verify(db, expected, advance)
-        if proved.fault is not None:
-            fail(f"the audit does not hold from event {proved.fault} on")
-        typer.echo(f"{proved.events} events hold; head {proved.events}:{proved.hash.hex()}")
-
-    with_database(work)
-
-
-def _parse_head(text: str) -> tuple[int, bytes]:
-    position, _, digest = text.partition(":")
-    try:
-        return int(position), bytes.fromhex(digest)
-    except ValueError as error:
-        raise typer.BadParameter("write it as position:hash, as verify prints it") from error

@@ -20,7 +20,7 @@ from hub.commands.admin.terms import (
 from hub.domain.areas import Area, parse_area
 from hub.domain.durations import format_duration
 from hub.domain.feeds import Classification, FeedFile, faults_of
-from hub.domain.sharing import Agreement, AgreementState, Feed, FeedState, Scope, Shape
+from hub.domain.sharing import Agreement, AgreementState, Feed, FeedState, ReadRule, Scope, Shape
 from hub.sharing.keys import new_key
 from hub.storage import sharing
 from hub.storage.feeds import FeedFiles
@@ -63,6 +63,9 @@ def feed_create(
         str | None,
         typer.Option(help="confidentiality,integrity,availability from 0 to 3, such as 1,2,1"),
     ] = None,
+    read_log: Annotated[
+        ReadRule, typer.Option(help="which reads go on record, see docs/audit.md")
+    ] = ReadRule.NONE,
 ) -> None:
     """Publish a selection of an organisation's datastreams; matching devices join by themselves.
 
@@ -74,7 +77,7 @@ def feed_create(
     new = Feed(
         id_, owner, title, description, licence, FeedState.PUBLISHED, names_of(devices),
         names_of(kinds), names_of(properties), listed, names_of(tags), _area(area),
-        confidentiality=decided.confidentiality if decided else None,
+        confidentiality=decided.confidentiality if decided else None, read_log=read_log,
     )  # fmt: skip
 
     async def work(db: Db) -> None:

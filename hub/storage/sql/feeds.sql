@@ -2,7 +2,7 @@
 select id, organisation, title, description, licence, state, devices, kinds, properties, listed,
        tags, area, title_en, description_en, retires_at, confidentiality, contacts, integrity,
        availability, classified_by, classified_at, classified_under, classify_again_at,
-       information_owner, operator, support, service_level, budget_line
+       information_owner, operator, support, service_level, budget_line, read_log
 from feed where id = $1;
 
 -- name: lock_feed
@@ -16,7 +16,7 @@ update feed set
     retires_at = $14, confidentiality = $15, contacts = $16, integrity = $17, availability = $18,
     classified_by = $19, classified_at = $20, classified_under = $21, classify_again_at = $22,
     information_owner = $23, operator = $24, support = $25, service_level = $26,
-    budget_line = $27, changed_at = now()
+    budget_line = $27, read_log = $28, changed_at = now()
 where id = $1;
 
 -- name: consumers

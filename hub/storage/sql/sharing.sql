@@ -1,12 +1,12 @@
 -- name: feed
 select id, organisation, title, description, licence, state, devices, kinds, properties, listed,
-       tags, area, title_en, description_en, retires_at, confidentiality
+       tags, area, title_en, description_en, retires_at, confidentiality, read_log
 from feed where id = $1;
 
 -- name: readable_feeds
 -- Candidates only: what may really be read is decided by hub.sharing.access.
 select id, organisation, title, description, licence, state, devices, kinds, properties, listed,
-       tags, area, title_en, description_en, retires_at, confidentiality
+       tags, area, title_en, description_en, retires_at, confidentiality, read_log
 from feed f
 where f.organisation = $1
    or exists (select 1 from agreement a where a.feed = f.id and a.state = 'active'
@@ -35,13 +35,13 @@ select id, organisation, scopes from application where id = $1;
 
 -- name: all_feeds
 select id, organisation, title, description, licence, state, devices, kinds, properties, listed,
-       tags, area, title_en, description_en, retires_at, confidentiality
+       tags, area, title_en, description_en, retires_at, confidentiality, read_log
 from feed order by id;
 
 -- name: listed_feeds
 -- What may be asked for by those who have no right to it yet.
 select id, organisation, title, description, licence, state, devices, kinds, properties, listed,
-       tags, area, title_en, description_en, retires_at, confidentiality
+       tags, area, title_en, description_en, retires_at, confidentiality, read_log
 from feed where listed and state in ('published', 'deprecated') order by id;
 
 -- name: all_agreements
